@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Renders the roles' manifests with Ansible itself: a test sees what a cluster would be sent."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROLES = Path(__file__).parents[3] / "roles"
+PLAYBOOK = Path(__file__).parent / "render" / "render.yaml"
+
+INPUTS: dict[str, Any] = {
+    "domain_name": "example.com",
+    "devpi_root_password": "correct horse",
+    "role_path": str(ROLES / "devpi"),
+    "__devpi_namespace_found": {"resources": []},
+    "__devpi_image_reference": "harbor.example.com/library/devpi@sha256:" + "0" * 64,
+}
+
+Manifest = dict[str, Any]
+Render = Callable[..., dict[str, Manifest]]
+
+
+def manifests_of(role: str) -> list[str]:
+    """Paths of a role's templates that are Kubernetes objects."""
+    return sorted(str(path) for path in (ROLES / role / "templates").glob("*.yaml.j2"))
+
+
+def object_name(template: str) -> str:
+    """`deployment` of `.../deployment.yaml.j2`."""
+    return Path(template).name.removesuffix(".yaml.j2")
+
+
+@pytest.fixture(scope="session")
+def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
+    """`render(role, **variables)` gives the role's objects by template name without its endings.
+
+    The variables are extra vars: they win over the defaults, as an inventory's do.
+    """
+
+    @functools.cache
+    def run(role: str, variables: str) -> str:
+        folder = tmp_path_factory.mktemp(role)
+        given = {
+            "rendered_from": str(ROLES),
+            "rendered_role": role,
+            "rendered_to": str(folder / "manifests.json"),
+            "templates": manifests_of(role),
+        }
+        inputs = folder / "inputs.json"
+        inputs.write_text(json.dumps(INPUTS | given | json.loads(variables)))
+        done = subprocess.run(
+            ["ansible-playbook", "-i", "localhost,", "-e", f"@{inputs}", str(PLAYBOOK)],
+            env=os.environ | {"ANSIBLE_NOCOLOR": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return (folder / "manifests.json").read_text()
+
+    def rendered(role: str, **variables: Any) -> dict[str, Manifest]:
+        texts = json.loads(run(role, json.dumps(variables, sort_keys=True)))
+        return {object_name(path): yaml.safe_load(text) for path, text in texts.items()}
+
+    return rendered
