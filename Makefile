@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# `make demo` shows it on a cluster of its own, `make test` proves it.
+
+PYTHON ?= python3
+RUN := .venv/bin/python tests/run
+
+# How often a test repeats what it does; `make test-long` has the full counts.
+INTERRUPTS ?= 3
+export KILLS ?= 5
+export DEVPI_TEST_INTERRUPTS = $(INTERRUPTS)
+
+PARTS := lint yamllint ruff mypy ansible-lint changelog unit unit-3.12 unit-3.13 collection docs sanity server workstation image default
+
+.PHONY: help venv demo demo-down test test-long $(PARTS)
+
+help:
+	@echo 'make demo                        a local Kubernetes with devpi on it (root)'
+	@echo 'make demo KUBECONFIG=/path [INVENTORY=/path]   the same on a cluster that exists'
+	@echo 'make demo-down                   take the local one away'
+	@echo 'make test                        everything; make test-long with the full counts'
+	@echo 'make <part>                      one of: $(PARTS)'
+
+venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) tests/run/environments.py
+
+# Only a KUBECONFIG given to make itself counts: the shell's own may point at a cluster that is no playground.
+demo: venv
+	@.venv/bin/python molecule/demo.py $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig '$(KUBECONFIG)') $(if $(INVENTORY),--inventory '$(INVENTORY)')
+
+demo-down:
+	@$(PYTHON) molecule/cluster down --name demo
+
+test: venv
+	@$(RUN)
+
+test-long: INTERRUPTS = 10
+test-long: export KILLS = 50
+test-long: venv
+	@$(RUN)
+
+$(PARTS): venv
+	@$(RUN) $@

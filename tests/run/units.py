@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tests that need no cluster, on every Python that we claim."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from collection import playbooks
+from commands import Skipped, call
+from environments import CHECKOUT, ensure, find_python, install_debian
+
+VENV = CHECKOUT / ".venv"
+IMAGE_REQUIREMENTS = CHECKOUT / "roles/devpi_image/files/image/requirements.in"
+
+
+def unit() -> None:
+    """Unit tests and contracts, on the Python that runs this."""
+    run_pytest(VENV, "tests/unit")
+
+
+def unit_on(version: str) -> None:
+    """The same, and the playbooks' syntax, on another Python with its own Ansible."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        raise Skipped("the Python of all other parts")
+    python = find_python(version)
+    if python is None:
+        raise Skipped(f"no Python {version} on PATH or in pyenv")
+    venv = ensure(python)
+    call(["ansible", "--version"], venv=venv)
+    run_pytest(venv, "tests/unit")
+    call(["ansible-playbook", "--syntax-check", *map(str, playbooks())], venv=venv)
+
+
+def with_server(folder: str) -> None:
+    """Tests that start a devpi-server of the image's versions on this machine."""
+    server = ensure(Path(sys.executable), (IMAGE_REQUIREMENTS,))
+    run_pytest(VENV, folder, {"DEVPI_SERVER_PREFIX": str(server)})
+
+
+def workstation() -> None:
+    """What 15_configure_cli writes, read by the real tools."""
+    missing = [program for program in ("fish", "openssl") if not shutil.which(program)]
+    if missing:
+        install_debian(*missing)
+    with_server("tests/integration/devpi_client")
+
+
+def image() -> None:
+    """The image by itself, built on the base that the cluster's driver has made."""
+    run_pytest(VENV, "tests/integration/image")
+
+
+def run_pytest(venv: Path, folder: str, extra: dict[str, str] | None = None) -> None:
+    call(["python", "-m", "pytest", "--quiet", folder], venv=venv, extra=extra)
