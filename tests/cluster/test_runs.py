@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs as an installer makes them: again, as a trial, over two clusters, cut off in the middle."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from kubernetes import client
+
+from .conftest import Cluster, Playbooks
+
+INTERRUPTS = int(os.environ.get("DEVPI_TEST_INTERRUPTS", "3"))
+
+SEED_INVENTORY = """\
+all:
+  vars:
+    devpi_namespace: {namespace}
+    devpi_dashboard_hostname: seed.{domain}
+    devpi_api_hostname: seed-api.{domain}
+    devpi_index_name: stable
+    oauth2_proxy_client_id: oauth2-proxy-devpi
+    oauth2_proxy_enabled: true
+    harbor_registry: harbor.{domain}
+    harbor_project: library
+    keycloak_url: https://keycloak.{domain}
+    keycloak_realm: thinkube
+    admin_username: admin
+    domain_name: {domain}
+    kubeconfig: {kubeconfig}
+    kubectl_bin: /snap/k8s/current/bin/kubectl
+    helm_bin: /snap/k8s/current/bin/helm
+"""
+
+
+def test_a_second_run_changes_nothing(playbooks: Playbooks) -> None:
+    run = playbooks.run("00_install").succeeded()
+    assert {host: counts["changed"] for host, counts in run.recap.items()} == dict.fromkeys(
+        run.recap, 0
+    )
+
+
+def test_a_second_run_without_the_job_changes_nothing(
+    cluster: Cluster, playbooks: Playbooks, apps: client.AppsV1Api
+) -> None:
+    batch = client.BatchV1Api(apps.api_client)
+    for job in batch.list_namespaced_job("devpi").items:
+        batch.delete_namespaced_job(job.metadata.name, "devpi", propagation_policy="Foreground")
+    assert playbooks.run("10_deploy").succeeded().changed == 0
+
+
+def test_check_mode_of_an_installation_says_no_change(playbooks: Playbooks) -> None:
+    assert playbooks.run("00_install", "--check", "--diff").succeeded().changed == 0
+
+
+def test_check_mode_on_an_empty_cluster_shows_all_and_sends_nothing(
+    cluster: Cluster, playbooks: Playbooks, core: client.CoreV1Api, namespace: str
+) -> None:
+    run = playbooks.run(
+        "10_deploy", "--check", "--diff", "-e", f"devpi_namespace={namespace}"
+    ).succeeded()
+    assert namespace not in {item.metadata.name for item in core.list_namespace().items}
+    for kind in ("Namespace", "PersistentVolumeClaim", "Deployment", "Service", "Ingress"):
+        assert f'"kind": "{kind}"' in run.output or f"kind: {kind}" in run.output, kind
+    assert run.changed > 0
+    assert cluster.password not in run.output
+
+
+def test_check_mode_sees_a_change(playbooks: Playbooks) -> None:
+    run = playbooks.run("10_deploy", "--check", "--diff", "-e", "devpi_server_login_burst=21")
+    assert run.succeeded().changed > 0
+    assert '"21"' in run.output or "'21'" in run.output
+
+
+def test_nothing_shows_the_password(cluster: Cluster, playbooks: Playbooks) -> None:
+    run = playbooks.run("00_install", "-vvv", "--diff").succeeded()
+    assert cluster.password not in run.output
+
+
+def test_one_run_over_two_hosts_makes_two_installations(
+    cluster: Cluster, playbooks: Playbooks, apps: client.AppsV1Api, namespace: str, tmp_path: Path
+) -> None:
+    inventory = tmp_path / "hosts.yaml"
+    second = {"devpi_namespace": namespace, "devpi_api_hostname": f"second.{cluster.domain}"}
+    hosts = {"hosts": {"first": {}, "second": second}, "vars": cluster.settings}
+    inventory.write_text(yaml.safe_dump({"devpi": hosts}))
+    run = playbooks.run("10_deploy", inventory=inventory).succeeded()
+    assert set(run.recap) >= {"first", "second"}
+    assert run.recap["first"]["changed"] == 0
+    for name in ("devpi", namespace):
+        assert apps.read_namespaced_deployment("devpi", name).status.available_replicas == 1
+
+
+def test_the_seeds_inventory_is_enough(
+    cluster: Cluster, playbooks: Playbooks, apps: client.AppsV1Api, namespace: str, tmp_path: Path
+) -> None:
+    inventory = tmp_path / "hosts.yaml"
+    inventory.write_text(
+        SEED_INVENTORY.format(
+            namespace=namespace, domain=cluster.domain, kubeconfig=cluster.kubeconfig
+        )
+    )
+    # Two things of this place that the seed's list has no names for.
+    here = {name: cluster.settings[name] for name in ("devpi_ca_bundle", "devpi_image_base")}
+    arguments = [part for name, value in here.items() for part in ("-e", f"{name}={value}")]
+    playbooks.run("10_deploy", *arguments, inventory=inventory).succeeded()
+    assert apps.read_namespaced_deployment("devpi", namespace).status.available_replicas == 1
+
+
+@pytest.mark.parametrize("number", range(INTERRUPTS))
+def test_a_run_that_was_cut_off_converges(
+    cluster: Cluster, playbooks: Playbooks, core: client.CoreV1Api, number: int
+) -> None:
+    # Every other one from nothing: the moments differ, the end may not.
+    if number % 2 == 0:
+        playbooks.run("19_rollback").succeeded()
+    moment = random.Random(number).uniform(2, 40)  # the same moments in every run of the tests
+    how = (signal.SIGINT, signal.SIGKILL)[number % 2]
+    began = time.monotonic()
+    playbooks.interrupt("00_install", moment, how)
+    print(f"{how.name} after {time.monotonic() - began:.1f} s")
+    playbooks.run("00_install").succeeded()
+    assert playbooks.run("00_install").succeeded().changed == 0
+    pods = core.list_namespaced_pod("devpi", label_selector="app=devpi").items
+    assert [pod.status.phase for pod in pods] == ["Running"]
