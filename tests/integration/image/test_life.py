@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""First start, stops, crashes, users, and inputs that can't be meant."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+from containers import PASSWORD, Pod, ask, eventually, login
+
+KILLS = int(os.environ.get("KILLS", "10"))
+
+
+def test_initialising_again_changes_nothing(pod: Pod) -> None:
+    pod.init()
+    before = sorted(
+        (path, path.stat().st_mtime_ns) for path in (pod.folder / "data/server").rglob("*")
+    )
+    code, output = pod.run("init")
+    assert code == 0
+    assert "is initialised already" in output
+    assert before == sorted(
+        (path, path.stat().st_mtime_ns) for path in (pod.folder / "data/server").rglob("*")
+    )
+
+
+def test_an_init_that_was_killed_leaves_nothing_half(pod: Pod) -> None:
+    seen_half = 0
+    for _ in range(KILLS):
+        name = f"devpi-test-{os.getpid()}-killed"
+        starting = subprocess.Popen(
+            ["podman", "run", "--rm", "--name", name, *pod.options({}), pod.image, "init"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(random.uniform(0.2, 1.2))
+        subprocess.run(["podman", "kill", "--signal=KILL", name], check=False, capture_output=True)
+        starting.wait(60)
+        entries = {path.name for path in (pod.folder / "data").iterdir()}
+        seen_half += any(name.startswith(".server.init-") for name in entries)
+        if "server" in entries:
+            assert (pod.folder / "data/server/.serverversion").exists()
+            subprocess.run(["rm", "-rf", pod.folder / "data/server"], check=True)
+    print(f"{seen_half} of {KILLS} kills hit the middle of an initialisation")
+    pod.init()
+    assert {path.name for path in (pod.folder / "data").iterdir()} == {"server", ".server.lock"}
+    with pod.server(), pod.front():
+        assert login(pod.port).status == 200
+
+
+@pytest.mark.parametrize("uid", [1000, 1000670000])
+def test_any_user_on_a_read_only_root(tmp_path: Path, image: str, uid: int) -> None:
+    pod = Pod(tmp_path / "pod", image, uid)
+    pod.init()
+    with pod.server() as server, pod.front():
+        assert login(pod.port).status == 200
+        assert f" {uid} " in Path(f"/proc/{server.pid}/status").read_text().replace("\t", " ")
+    group_can_write = 0o070
+    database = pod.folder / "data/server/.sqlite"
+    assert database.stat().st_mode & group_can_write >= 0o060
+
+
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+def test_a_stop_is_clean_and_loses_nothing(pod: Pod, name: str) -> None:
+    pod.init()
+    # Offline, or it would be stopped while it reads PyPI's list of names, and then be killed.
+    with pod.server(DEVPISERVER_OFFLINE_MODE="true") as server, pod.front() as front:
+        token = json.loads(login(pod.port).body)["result"]["password"]
+        headers = {"X-Devpi-Auth": b64encode(f"root:{token}".encode()).decode()}
+        made = ask(pod.port, "/root/kept", "PUT", headers, b'{"bases": ["root/pypi"]}')
+        assert made.status == 200, made.body
+        began = time.monotonic()
+        assert server.stop(name) == 0
+        assert time.monotonic() - began < 9
+        assert "devpi-server is stopped" in server.log
+        gone = ask(pod.port, "/root/kept")
+        assert (gone.status, bool(gone.headers["Retry-After"])) == (503, True)
+        assert ask(pod.port, "/+front/ready").status == 200
+        assert front.stop(name) == 0
+    with pod.server(), pod.front():
+        # The token outlives the restart, since its key is a Secret.
+        assert ask(pod.port, "/root/kept", "PATCH", headers, b'["volatile=False"]').status == 200
+
+
+def test_a_crash_is_mended_in_place(pod: Pod) -> None:
+    pod.init()
+    with pod.server(DEVPI_RESTART_LIMIT="1") as server, pod.front():
+        before = server.pid
+        os.kill(server.child("devpi-server"), signal.SIGKILL)
+        eventually(lambda: ask(pod.port, "/+api").status == 503, "the crash is seen")
+        eventually(lambda: ask(pod.port, "/+api").status == 200, "it serves again")
+        assert server.pid == before
+        os.kill(server.child("devpi-server"), signal.SIGKILL)
+        assert server.wait() == 128 + signal.SIGKILL
+        assert "giving up" in server.log
+        assert ask(pod.port, "/+front/ready").status == 200
+
+
+def test_the_front_is_ready_once_devpi_has_answered(pod: Pod) -> None:
+    pod.init()
+    with pod.front():
+        assert ask(pod.port, "/+front/ready").status == 503
+        with pod.server():
+            assert ask(pod.port, "/+front/ready").status == 200
+
+
+def test_the_server_knows_no_password_and_stays_small(pod: Pod) -> None:
+    pod.init()
+    variables = {"DEVPI_PASSWORD": PASSWORD, "DEVPISERVER_PORT": "tcp://10.0.0.1:80"}
+    with pod.server(**variables) as server:
+        child = server.child("devpi-server")
+        environment = Path(f"/proc/{child}/environ").read_text()
+        assert "PASSW" not in environment
+        assert PASSWORD not in environment
+        assert "tcp://" not in environment
+        status = dict(
+            line.split(":", 1) for line in Path(f"/proc/{child}/status").read_text().splitlines()
+        )
+        assert int(status["VmHWM"].split()[0]) < 250 * 1024
+        podman_exec = subprocess.run(
+            ["podman", "exec", server.name, "devpi-entrypoint", "health"], check=False
+        )
+        assert podman_exec.returncode == 0
+
+
+def test_one_server_for_one_directory(pod: Pod) -> None:
+    pod.init()
+    with pod.server():
+        code, output = pod.run("server", DEVPISERVER_UNIX_SOCKET="/run/devpi/other.sock")
+    assert code == 2
+    assert "in use by another container" in output
+
+
+def test_other_commands_are_executed(pod: Pod) -> None:
+    assert pod.run("devpi-server", "--version") == (0, "6.20.3\n")
+    code, output = pod.run("nosuchcommand")
+    assert (code, "nosuchcommand: No such file" in output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "environment", "says"),
+    [
+        ("init", {"DEVPISERVER_ROOT_PASSWD_FILE": ""}, "no root password was given"),
+        ("init", {"DEVPISERVER_ROOT_PASSWD_FILE": "/nosuch"}, "/nosuch: No such file"),
+        ("init", {"DEVPISERVER_ROOT_PASSWD_FILE": "/dev/null"}, "/dev/null, which is empty"),
+        ("init", {"DEVPISERVER_ROOT_PASSWD": "x"}, "are both set"),
+        ("init", {"DEVPISERVER_SERVERDIR": "/nosuch/server"}, "Read-only file system"),
+        ("init", {"DEVPISERVER_SERVERDIR": "/data"}, "is a volume by itself"),
+        ("server", {}, "is not initialised"),
+        ("server", {"DEVPISERVER_SERVERDIR": "server"}, "Write an absolute path"),
+        ("server", {"DEVPI_RESTART_LIMIT": "many"}, "DEVPI_RESTART_LIMIT is 'many'"),
+        ("front", {"DEVPI_FRONT_MAX_BODY_SIZE": "2g"}, "DEVPI_FRONT_MAX_BODY_SIZE is '2g'"),
+        ("front", {"DEVPI_FRONT_LOGIN_RATE": "fast"}, "a rate like 5r/s"),
+        ("front", {"DEVPI_FRONT_DASHBOARD_URL": "devpi.example.org"}, "a URL like"),
+        ("front", {"DEVPI_FRONT_TRUSTED_PROXIES": "10.0.0.0/99"}, "DEVPI_FRONT_TRUSTED_PROXIES"),
+    ],
+)
+def test_bad_input(pod: Pod, command: str, environment: dict[str, str], says: str) -> None:
+    code, output = pod.run(command, **environment)
+    assert code == 2
+    assert says in output
+    assert "Traceback" not in output
+    assert not (pod.folder / "data/server").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ([".nodeinfo"], "only half initialised"),
+        ([".serverversion"], "only half initialised"),
+        (["photo.jpg"], "holds files, but no devpi data"),
+    ],
+)
+@pytest.mark.parametrize("command", ["init", "server"])
+def test_foreign_data_are_left_alone(pod: Pod, files: list[str], says: str, command: str) -> None:
+    folder = pod.folder / "data/server"
+    folder.mkdir()
+    for name in files:
+        (folder / name).write_text("kept")
+    folder.chmod(0o777)
+    code, output = pod.run(command)
+    assert (code, says in output) == (2, True)
+    assert sorted(path.name for path in folder.iterdir()) == files
+
+
+def test_a_directory_of_somebody_else(pod: Pod) -> None:
+    data = pod.folder / "data"
+    os.chown(data, 0, 4242)
+    data.chmod(0o750)
+    code, output = pod.run("init")
+    assert code == 2
+    assert "chown -R 1000:0" in output
+
+
+def test_root_is_refused(image: str) -> None:
+    done = subprocess.run(
+        ["podman", "run", "--rm", "--network=host", image, "init"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "--user 1000:0" in done.stderr

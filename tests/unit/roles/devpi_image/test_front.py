@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from devpi_image.errors import Refused
+from devpi_image.front import (
+    DEFAULT_HEADERS,
+    REMOVED_HEADERS,
+    configuration,
+    header_rules,
+    read_rules,
+)
+from devpi_image.plans import Front
+from devpi_image.resolve import resolve
+
+
+def rendered(rules: dict[str, str] | None = None, *, ipv6: bool = False, **environment: str) -> str:
+    plan = resolve(environment, ["front"])
+    assert isinstance(plan, Front)
+    return configuration(
+        plan, DEFAULT_HEADERS if rules is None else rules, Path("/tmp/work"), ipv6=ipv6
+    )
+
+
+def test_no_place_in_the_template_is_left() -> None:
+    assert "{{" not in rendered()
+
+
+def test_settings_arrive() -> None:
+    text = rendered(
+        DEVPI_FRONT_API_PORT="8000",
+        DEVPI_FRONT_MAX_BODY_SIZE="123",
+        DEVPI_FRONT_TIMEOUT="77",
+        DEVPI_FRONT_LOGIN_RATE="9r/m",
+        DEVPI_FRONT_LOGIN_BURST="4",
+        DEVPI_FRONT_TRUSTED_PROXIES="10.0.0.0/8",
+        DEVPISERVER_UNIX_SOCKET="/run/devpi/other.sock",
+    )
+    for directive in (
+        "listen 8000;",
+        "client_max_body_size 123;",
+        "proxy_read_timeout 77s;",
+        "rate=9r/m;",
+        "burst=4 nodelay;",
+        "set_real_ip_from 10.0.0.0/8;",
+        "server unix:/run/devpi/other.sock ",
+        "if (!-f /run/devpi/served)",
+    ):
+        assert directive in text
+    assert "[::]" not in text
+    assert "listen [::]:8000;" in rendered(ipv6=True, DEVPI_FRONT_API_PORT="8000")
+
+
+def test_everything_is_written_below_one_folder() -> None:
+    places = re.findall(r"^\s*(?:pid|\w+_temp_path) (\S+);", rendered(), re.MULTILINE)
+    assert len(places) == 6
+    assert all(place.startswith("/tmp/work/") for place in places)
+
+
+def test_a_browser_goes_to_the_dashboard_or_is_told() -> None:
+    with_dashboard = rendered(DEVPI_FRONT_DASHBOARD_URL="https://devpi.example.org")
+    assert with_dashboard.count("return 302 https://devpi.example.org$request_uri;") == 2
+    without = rendered(DEVPI_FRONT_API_HOST="devpi-api.example.org")
+    assert "return 302" not in without
+    assert 'return 404 "devpi-api.example.org serves Python packages' in without
+
+
+@pytest.mark.parametrize("name", [*REMOVED_HEADERS, "X-Outside-URL"])
+def test_headers_that_mislead_devpi_are_removed_whatever_the_rules_say(name: str) -> None:
+    text = rendered(header_rules({name: "https://devpi.example.org"}))
+    assert re.findall(rf"(?i)proxy_set_header {name} (.*);", text) == ['""']
+
+
+def test_rules_replace_the_defaults_whatever_their_spelling() -> None:
+    rules = header_rules(
+        {"X-Real-Ip": "$remote_addr", "x-forwarded-proto": "https\n", "X-More": 'a"b\\'}
+    )
+    assert rules == {**DEFAULT_HEADERS, "X-Forwarded-Proto": "https", "X-More": 'a"b\\'}
+    assert 'proxy_set_header X-More "a\\"b\\\\";' in rendered(rules)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Host", "x"),
+        ("X_Real_IP", "x"),
+        ("X-A; x", "x"),
+        ("X-A", "one\ntwo"),
+        ("X-A", "café"),
+        ("X-A", "$http_x_forwarded_for"),
+        ("X-A", "${proxy_add_x_forwarded_for}"),
+        ("X-A", "costs 5 $"),
+    ],
+)
+def test_a_rule_that_cannot_be_meant(name: str, value: str) -> None:
+    with pytest.raises(Refused, match="header rule"):
+        header_rules({name: value})
+
+
+def test_a_mounted_configmap_is_read_without_its_hidden_files(tmp_path: Path) -> None:
+    (tmp_path / "..2026").mkdir()
+    (tmp_path / "..2026/X-A").write_text("1")
+    (tmp_path / "..data").symlink_to("..2026")
+    (tmp_path / "X-A").symlink_to("..data/X-A")
+    assert read_rules(tmp_path) == {"X-A": "1"}
+    assert read_rules(tmp_path / "nosuch") == {}
