@@ -11,7 +11,7 @@ export DEVPI_TEST_INTERRUPTS = $(INTERRUPTS)
 
 PARTS := lint yamllint ruff mypy ansible-lint changelog unit unit-3.12 unit-3.13 collection docs sanity server workstation image default
 
-.PHONY: help venv demo demo-down test test-long $(PARTS)
+.PHONY: help venv demo demo-down test test-long role-tables $(PARTS)
 
 help:
 	@echo 'make demo                        a local Kubernetes with devpi on it (root)'
@@ -39,6 +39,10 @@ test-long: INTERRUPTS = 10
 test-long: export KILLS = 50
 test-long: venv
 	@$(RUN)
+
+# The tables of variables in the roles' READMEs, from their argument_specs.
+role-tables: venv
+	@.venv/bin/python tests/run/role_tables.py
 
 $(PARTS): venv
 	@$(RUN) $@

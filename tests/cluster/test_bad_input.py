@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,9 @@ CASES = {
     "domain missing": Case(
         ("domain_name is ''", "which is empty", "domain_name: example.com"), {"domain_name": ""}
     ),
-    "domain of the wrong type": Case(("devpi_domain", "str"), {"domain_name": ["example.com"]}),
+    "domain of the wrong type": Case(
+        ("domain_name is '['example.com']'", "not a domain name"), {"domain_name": ["example.com"]}
+    ),
     "switch of the wrong type": Case(
         ("devpi_create_namespace", "bool"), {"devpi_create_namespace": "perhaps"}
     ),
@@ -69,7 +73,9 @@ CASES = {
         ("harbor.", "refuse", "harbor_password"), {"harbor_password": "not the password"}
     ),
     "registry's certificate not trusted": Case(
-        ("certificate", "devpi_ca_bundle"), {"devpi_ca_bundle": "{system_bundle}"}
+        ("certificate of the registry", "is not trusted", "into devpi_ca_bundle"),
+        # By its address it has no certificate that holds, whatever the machine trusts.
+        {"harbor_registry": "{registry_address}", "devpi_ca_bundle": "{system_bundle}"},
     ),
     "storage class unknown": Case(
         ("devpi_storage_class is 'floppy'", "local-path", "Write one of these"),
@@ -87,11 +93,13 @@ CASES = {
 
 
 @pytest.fixture
-def system_bundle() -> str:
-    """The certificate authorities that the machine trusts, the cluster's own not among them."""
-    import ssl
-
-    return ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
+def places(cluster: Cluster) -> dict[str, str]:
+    """What the cases can't know: the machine's own trust, and where the registry is."""
+    return {
+        "system_bundle": ssl.get_default_verify_paths().cafile
+        or "/etc/ssl/certs/ca-certificates.crt",
+        "registry_address": socket.gethostbyname(f"harbor.{cluster.domain}"),
+    }
 
 
 def said(run: Run) -> str:
@@ -103,13 +111,13 @@ def said(run: Run) -> str:
 def test_wrong_input_is_refused_before_the_first_write(
     playbooks: Playbooks,
     core: client.CoreV1Api,
-    system_bundle: str,
+    places: dict[str, str],
     namespace: str,
     name: str,
 ) -> None:
     case = CASES[name]
     variables = {"devpi_namespace": namespace} | {
-        key: value.format(system_bundle=system_bundle) if isinstance(value, str) else value
+        key: value.format(**places) if isinstance(value, str) else value
         for key, value in case.variables.items()
     }
     run = playbooks.run("10_deploy", "-e", json.dumps(variables), environment=case.environment)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import sys
 from pathlib import Path
 
@@ -20,8 +21,9 @@ def sha256(path: Path) -> str:
 
 @pytest.fixture
 def package(workstation: Workstation, request: pytest.FixtureRequest) -> tuple[str, Path]:
-    """Name and dist folder of a package made for this test, as sdist and wheel."""
-    name = "made-for-" + request.node.name.removeprefix("test_").replace("_", "-")
+    """Name, new in each run, and dist folder of a package made for this test: sdist and wheel."""
+    made_for = request.node.name.removeprefix("test_").replace("_", "-")
+    name = f"made-for-{made_for}-{secrets.token_hex(3)}"
     source = workstation.home / "source"
     (source / name.replace("-", "_")).mkdir(parents=True)
     (source / name.replace("-", "_") / "__init__.py").write_text("ANSWER = 42\n")

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 import ssl
 import urllib.request
+import zipfile
 from pathlib import Path
 
 from kubernetes import client
@@ -15,8 +17,6 @@ from .conftest import Cluster, Playbooks, Workstation, wait_until
 
 def make_wheel(folder: Path, name: str) -> Path:
     """The smallest wheel that an index takes."""
-    import zipfile
-
     path = folder / f"{name}-1.0-py3-none-any.whl"
     info = f"{name}-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as wheel:
@@ -28,13 +28,16 @@ def make_wheel(folder: Path, name: str) -> Path:
     return path
 
 
-def upload(cluster: Cluster, workstation: Workstation, name: str) -> None:
+def upload(cluster: Cluster, workstation: Workstation, name: str) -> str:
+    """Upload a package of a name that no earlier run has used; the name."""
+    name += secrets.token_hex(3)
     workstation.run(
         *("twine", "upload", "--non-interactive", "--repository-url"),
         *(f"{cluster.api_url}/root/stable/", make_wheel(workstation.home, name)),
         TWINE_USERNAME="root",
         TWINE_PASSWORD=cluster.password,
     )
+    return name
 
 
 def is_served(cluster: Cluster, name: str) -> bool:
@@ -52,7 +55,7 @@ def is_served(cluster: Cluster, name: str) -> bool:
 def test_a_deleted_pod_costs_no_data(
     cluster: Cluster, workstation: Workstation, core: client.CoreV1Api
 ) -> None:
-    upload(cluster, workstation, "beforethepodwent")
+    name = upload(cluster, workstation, "beforethepodwent")
     before = core.list_namespaced_pod("devpi", label_selector="app=devpi").items
     for pod in before:
         core.delete_namespaced_pod(pod.metadata.name, "devpi")
@@ -63,7 +66,7 @@ def test_a_deleted_pod_costs_no_data(
         ),
         60,
     )
-    wait_until(lambda: is_served(cluster, "beforethepodwent"), 120)
+    wait_until(lambda: is_served(cluster, name), 120)
 
 
 def names_in(core: client.CoreV1Api, apps: client.AppsV1Api) -> dict[str, set[str]]:
@@ -88,7 +91,7 @@ def test_rollback_keeps_the_data_and_an_installation_finds_it(
     core: client.CoreV1Api,
     apps: client.AppsV1Api,
 ) -> None:
-    upload(cluster, workstation, "beforetherollback")
+    name = upload(cluster, workstation, "beforetherollback")
     playbooks.run("19_rollback").succeeded()
     assert names_in(core, apps) == {
         "Deployment": set(),
@@ -99,7 +102,7 @@ def test_rollback_keeps_the_data_and_an_installation_finds_it(
     }
     assert playbooks.run("19_rollback").succeeded().changed == 0
     playbooks.run("10_deploy").succeeded()
-    wait_until(lambda: is_served(cluster, "beforetherollback"), 60)
+    wait_until(lambda: is_served(cluster, name), 60)
     playbooks.run("00_install").succeeded()
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import CHECKOUT, ROLES
+from .conftest import CHECKOUT, ROLES, program
+
+ANSIBLE_PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
+role_tables = program("tests/run/role_tables.py")
 
 PLAYBOOKS = sorted((CHECKOUT / "playbooks").glob("*.yaml"))
 NUMBERED = [playbook for playbook in PLAYBOOKS if playbook.name[0].isdigit()]
@@ -197,7 +201,7 @@ def seed_values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         json.dumps({"all": {"vars": defaults, "hosts": {"seed": given}}})
     )
     done = subprocess.run(
-        ["ansible-playbook", "-i", str(folder / "hosts.yaml"), str(folder / "play.yaml")],
+        [ANSIBLE_PLAYBOOK, "-i", str(folder / "hosts.yaml"), str(folder / "play.yaml")],
         env={**os.environ, "ADMIN_PASSWORD": "correct horse", "ANSIBLE_NOCOLOR": "1"},
         check=False,
         capture_output=True,
@@ -215,3 +219,8 @@ def test_seed_inventory_names_reach_the_roles(name: str, seed_values: dict[str, 
 
 def test_the_admin_password_comes_from_the_environment(seed_values: dict[str, Any]) -> None:
     assert seed_values["devpi_root_password"] == "correct horse"
+
+
+def test_the_readme_has_the_table_of_the_variables(role: Path) -> None:
+    text = (role / "README.md").read_text()
+    assert role_tables.with_table(text, specs(role)["main"].get("options", {})) == text

@@ -13,35 +13,18 @@ from .conftest import Render
 
 KUBERNETES = "1.34"
 
-TLS_SOURCE = {
-    "resources": [
-        {"type": "kubernetes.io/tls", "data": {"tls.crt": "Y2VydA==", "tls.key": "a2V5"}},
-    ]
-}
-PULL_SOURCE = {
-    "resources": [
-        {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "e30="}},
-    ]
-}
-CLASSES = {
-    "resources": [
-        {
-            "metadata": {
-                "name": "traefik",
-                "annotations": {"ingressclass.kubernetes.io/is-default-class": "true"},
-            }
-        },
-    ]
-}
+TLS_SOURCE = {"type": "kubernetes.io/tls", "data": {"tls.crt": "Y2VydA==", "tls.key": "a2V5"}}
+PULL_SOURCE = {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "e30="}}
+IS_DEFAULT = {"ingressclass.kubernetes.io/is-default-class": "true"}
+INGRESS_CLASS = {"metadata": {"name": "traefik", "annotations": IS_DEFAULT}}
 ANSWERS: dict[str, dict[str, Any]] = {
     "devpi_namespace": {
-        "__devpi_namespace_tls_source": TLS_SOURCE,
-        "__devpi_namespace_pull_source": PULL_SOURCE,
+        "__devpi_found": {"tls_source": [TLS_SOURCE], "pull_source": [PULL_SOURCE]}
     },
     "devpi_storage": {"devpi_storage_class": "fast"},
     "devpi_server": {"devpi_server_options": {"request-timeout": 60}},
     "devpi_init": {},
-    "devpi_exposure": {"__devpi_exposure_classes": CLASSES},
+    "devpi_exposure": {"__devpi_found": {"ingress_classes": [INGRESS_CLASS]}},
     "devpi_discovery": {},
 }
 
@@ -94,8 +77,8 @@ def test_stage_one_has_no_outside_url_and_stage_two_names_the_api_host(render: R
 
 
 def test_a_server_at_stage_two_is_not_taken_back(render: Render) -> None:
-    found = {"resources": [{"metadata": {"annotations": {"devpi.thinkube.io/stage": "two"}}}]}
-    rendered = render("devpi_server", devpi_server_stage="one", __devpi_server_found=found)
+    found = {"deployment": [{"metadata": {"annotations": {"devpi.thinkube.io/stage": "two"}}}]}
+    rendered = render("devpi_server", devpi_server_stage="one", __devpi_found=found)
     assert rendered["deployment"]["metadata"]["annotations"] == {"devpi.thinkube.io/stage": "two"}
 
 
@@ -110,13 +93,13 @@ def kept(password: str, **more: str) -> dict[str, Any]:
     data = {"password": base64.b64encode(password.encode()).decode()} | {
         key: base64.b64encode(value.encode()).decode() for key, value in more.items()
     }
-    return {"resources": [{"metadata": {"name": "devpi-root"}, "data": data}]}
+    return {"kept_secrets": [{"metadata": {"name": "devpi-root"}, "data": data}]}
 
 
 @pytest.mark.parametrize(
     ("found", "previous"),
     [
-        ({"resources": []}, None),
+        ({"kept_secrets": []}, None),
         (kept("correct horse"), None),
         (kept("old one"), "old one"),
         (kept("correct horse", previous="old one"), "old one"),
@@ -126,18 +109,18 @@ def kept(password: str, **more: str) -> dict[str, Any]:
 def test_the_previous_password_is_kept_until_it_is_rotated(
     render: Render, found: dict[str, Any], previous: str | None
 ) -> None:
-    data = render("devpi_server", __devpi_server_secrets_found=found)["root-secret"]["data"]
+    data = render("devpi_server", __devpi_found=found)["root-secret"]["data"]
     assert base64.b64decode(data["password"]).decode() == "correct horse"
     assert (base64.b64decode(data["previous"]).decode() if "previous" in data else None) == previous
 
 
 def test_the_token_key_is_made_once(render: Render) -> None:
     found = {
-        "resources": [{"metadata": {"name": "devpi-token-key"}, "data": {"token-key": "a2V5"}}]
+        "kept_secrets": [{"metadata": {"name": "devpi-token-key"}, "data": {"token-key": "a2V5"}}]
     }
     first = render("devpi_server")["token-key-secret"]["data"]["token-key"]
     assert len(base64.b64decode(first)) == 64
-    again = render("devpi_server", __devpi_server_secrets_found=found)["token-key-secret"]
+    again = render("devpi_server", __devpi_found=found)["token-key-secret"]
     assert again["data"]["token-key"] == "a2V5"
 
 
