@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import signal
+import ssl
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from kubernetes import client
@@ -80,6 +83,42 @@ def test_check_mode_sees_a_change(playbooks: Playbooks) -> None:
 def test_nothing_shows_the_password(cluster: Cluster, playbooks: Playbooks) -> None:
     run = playbooks.run("00_install", "-vvv", "--diff").succeeded()
     assert cluster.password not in run.output
+
+
+def test_another_password_is_rotated_and_nothing_is_left_of_the_old_one(
+    cluster: Cluster, playbooks: Playbooks, core: client.CoreV1Api, tmp_path: Path
+) -> None:
+    inputs = tmp_path / "inputs.yaml"
+    inputs.write_text(
+        "devpi_root_password: \"{{ lookup('ansible.builtin.env', 'DEVPI_NEW_PASSWORD') }}\"\n"
+    )
+    new = {"DEVPI_NEW_PASSWORD": secrets.token_urlsafe(16)}
+    rotated = playbooks.run("10_deploy", "-e", f"@{inputs}", environment=new).succeeded()
+    assert rotated.changed > 0
+    assert can_log_in(cluster, new["DEVPI_NEW_PASSWORD"])
+    assert not can_log_in(cluster, cluster.password)
+    assert set(core.read_namespaced_secret("devpi-root", "devpi").data) == {"password"}
+    playbooks.run("10_deploy").succeeded()
+    assert can_log_in(cluster, cluster.password)
+
+
+def can_log_in(cluster: Cluster, password: str) -> bool:
+    """Whether devpi takes this password of root."""
+    answer = httpx.post(
+        f"{cluster.api_url}/+login",
+        json={"user": "root", "password": password},
+        verify=ssl.create_default_context(cafile=str(cluster.ca_bundle)),
+    )
+    return answer.status_code == 200
+
+
+def test_without_an_inventory_localhost_is_the_cluster(
+    cluster: Cluster, playbooks: Playbooks, tmp_path: Path
+) -> None:
+    inputs = tmp_path / "inputs.yaml"
+    inputs.write_text(yaml.safe_dump(cluster.settings))
+    run = playbooks.run("10_deploy", "--check", "-e", f"@{inputs}", inventory=Path("/dev/null"))
+    assert run.succeeded().recap["localhost"]["changed"] == 0
 
 
 def test_one_run_over_two_hosts_makes_two_installations(
