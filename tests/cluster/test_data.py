@@ -106,12 +106,28 @@ def test_rollback_keeps_the_data_and_an_installation_finds_it(
     playbooks.run("00_install").succeeded()
 
 
+def test_a_namespace_of_ours_goes_with_its_data_when_asked(
+    cluster: Cluster, playbooks: Playbooks, core: client.CoreV1Api, namespace: str
+) -> None:
+    other = (
+        "-e",
+        f"devpi_namespace={namespace}",
+        "-e",
+        f"devpi_api_hostname=other.{cluster.domain}",
+    )
+    playbooks.run("10_deploy", *other).succeeded()
+    clusters_only = ("--limit", "devpi:localhost")
+    playbooks.run(
+        "19_rollback", *other, *clusters_only, "-e", "devpi_storage_remove=true"
+    ).succeeded()
+    assert namespace not in {item.metadata.name for item in core.list_namespace().items}
+
+
 def test_a_namespace_that_others_made_is_never_removed(
     playbooks: Playbooks, core: client.CoreV1Api, namespace: str
 ) -> None:
     body = client.V1Namespace(metadata=client.V1ObjectMeta(name=namespace))
     core.create_namespace(body)
-    playbooks.run(
-        "19_rollback", "-e", f"devpi_namespace={namespace}", "-e", "devpi_storage_remove=true"
-    ).succeeded()
+    removed = ("-e", f"devpi_namespace={namespace}", "-e", "devpi_storage_remove=true")
+    playbooks.run("19_rollback", *removed, "--limit", "devpi:localhost").succeeded()
     assert core.read_namespace(namespace).status.phase == "Active"
