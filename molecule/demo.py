@@ -102,12 +102,11 @@ def how_to_use(domain: str) -> str:
 devpi is up.
 
   API         {api}
-  dashboard   https://devpi.{domain}  (served once oauth2_proxy_enabled is true)
   log in      user root, password in {STATE / "admin-password"}
   trust       {bundle}
 
   install     python3 -m venv /tmp/try
-              env -u PIP_FIND_LINKS PIP_CERT={bundle} REQUESTS_CA_BUNDLE={bundle} \\
+              env PIP_CERT={bundle} REQUESTS_CA_BUNDLE={bundle} \\
                 /tmp/try/bin/pip install --index-url {api}/root/stable/+simple/ flask
   look        {STATE / "bin" / "kubectl"} --kubeconfig {STATE / "kubeconfig"} -n devpi get pods
   stop        make demo-down
