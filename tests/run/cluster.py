@@ -64,7 +64,11 @@ class TestCluster:
 
 
 def molecule(scenario: str) -> None:
-    """Run a scenario on the cluster; what the cluster says about a failure is kept."""
+    """Run a scenario and then the tests on what it installed.
+
+    The tests run beside molecule, not in its verify, so that one sees how far they are. What the
+    cluster says about a failure is kept.
+    """
     settings = {
         "ADMIN_PASSWORD": (STATE / "admin-password").read_text().rstrip("\n"),
         "DEVPI_TEST_CLUSTER": NAME,
@@ -77,6 +81,7 @@ def molecule(scenario: str) -> None:
             ["molecule", *BASE, "test", "--scenario-name", scenario, "--destroy", "never"],
             extra=settings,
         )
+        call(["python", "-m", "pytest", "--verbose", "tests/cluster"], extra=settings)
     except Failed:
         diagnose(ARTIFACTS / scenario)
         raise
