@@ -58,9 +58,8 @@ PROGRESS_EVERY = 5.0
 THROUGH_A_RESTART = Patience(attempts=9, longest=10.0)
 NEITHER_FITS = """\
 The server accepts neither the password of the Secret for root nor a previous one, so nothing was
-changed. Set devpi_root_password to the password that the server has, or run the play with
-devpi_root_password_reset: true, or give root the Secret's password with 'devpi-passwd root' in the
-server's pod.
+changed. Set devpi_root_password to the password that the server has, or give root the Secret's
+password with 'devpi-passwd root' in container server of the pod.
 """
 
 
