@@ -1,0 +1,78 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026, the thinkube.devpi contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documentation of the action plugin of the same name, which does the work."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: k8s_info
+short_description: Read Kubernetes objects within Ansible's process
+version_added: 1.0.0
+description:
+  - Does what M(kubernetes.core.k8s_info) does.
+  - Runs inside Ansible's own process, and therefore only where Ansible itself runs. That saves the
+    start of Python and of the kubernetes client with each call.
+author:
+  - thinkube.devpi contributors (@thinkube)
+requirements:
+  - kubernetes (Python library)
+  - kubernetes.core (collection)
+seealso:
+  - module: kubernetes.core.k8s_info
+attributes:
+  check_mode:
+    description: Reads only.
+    support: full
+  diff_mode:
+    description: Changes nothing.
+    support: N/A
+options:
+  kubeconfig:
+    description: Path of the kubeconfig. Without it E(KUBECONFIG) is used, then V(~/.kube/config).
+    type: path
+  context:
+    description: Context of the kubeconfig. Without it the current one is used.
+    type: str
+  api_version:
+    description: Version of the API.
+    type: str
+    default: v1
+  kind:
+    description: Kind of the objects.
+    type: str
+    required: true
+  name:
+    description: Name of the only object to read.
+    type: str
+  namespace:
+    description: Namespace of the objects.
+    type: str
+  label_selectors:
+    description: Labels that the objects have, such as V(app=devpi).
+    type: list
+    elements: str
+    default: []
+  field_selectors:
+    description: Fields that the objects have, such as V(status.phase=Running).
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Read the pods of the server
+  thinkube.devpi.k8s_info:
+    kind: Pod
+    namespace: devpi
+    label_selectors: [app=devpi]
+"""
+
+RETURN = r"""
+resources:
+  description: The objects; empty where there is none.
+  returned: success
+  type: list
+  elements: dict
+"""
