@@ -19,6 +19,9 @@ import addons
 import binaries
 import cgroups
 import images
+import keycloak
+import keycloak_program
+import keycloak_realm
 import machine
 import names
 import network
@@ -28,7 +31,7 @@ import preflight
 import processes
 import record
 import registry
-from config import DEFAULT_NAME, REGISTRY_USER, Cluster, ClusterError, state_folder
+from config import ADMIN, DEFAULT_NAME, REALM, Cluster, ClusterError, state_folder
 from kube import Api
 from progress import Progress, duration
 
@@ -68,11 +71,12 @@ def up(name: str, progress: Progress) -> int:
         preflight.check(name, progress)
         programs = binaries.ensure(progress)
         archives = images.ensure(programs, progress)
+        distribution = keycloak_program.ensure(progress)
         machine.prepare()
         cluster = record.claim(name, network.free_slots())
         with progress.step(f"network ({cluster.network}), certificates, configuration"):
-            resolvers = _configure(cluster, progress)
-        started = _start(cluster, programs, archives, resolvers, progress)
+            resolvers = _configure(cluster, distribution, progress)
+        started = _start(cluster, programs, archives, distribution, resolvers, progress)
         if problem := node.namespace_problem(cluster):
             raise ClusterError(problem)
         names.write_inventory(cluster)
@@ -83,7 +87,7 @@ def up(name: str, progress: Progress) -> int:
     return 0
 
 
-def _configure(cluster: Cluster, progress: Progress) -> list[str]:
+def _configure(cluster: Cluster, distribution: Path, progress: Progress) -> list[str]:
     """Everything that the components read. Returns the name servers that DNS forwards to."""
     network.up(cluster)
     cluster.config.mkdir(parents=True, exist_ok=True)
@@ -96,6 +100,7 @@ def _configure(cluster: Cluster, progress: Progress) -> list[str]:
     pki.ensure(cluster)
     node.configure(cluster)
     registry.configure(cluster)
+    keycloak.configure(cluster, distribution)
     names.enter(cluster)
     return resolvers
 
@@ -104,6 +109,7 @@ def _start(
     cluster: Cluster,
     programs: Path,
     archives: dict[str, Path],
+    distribution: Path,
     resolvers: list[str],
     progress: Progress,
 ) -> list[str]:
@@ -112,9 +118,12 @@ def _start(
     control = node.control_plane(cluster, programs)
     definitions = addons.Definitions(cluster, programs, api)
     with ExitStack() as stack:
-        with progress.step("containerd, registry, etcd, API server"):
+        with progress.step("containerd, registry, etcd, API server, and Keycloak beside them"):
             first = [node.containerd(cluster), registry.component(cluster), *control[:2]]
             started = node.start_all(cluster, first)
+            # It takes the longest to start; only the last step wants it.
+            if keycloak.begin(cluster, distribution):
+                started.append("keycloak")
             node.wait_for_containerd(cluster)
             imports = [
                 (name, stack.enter_context(node.import_image(cluster, archives[name])))
@@ -140,6 +149,9 @@ def _start(
             definitions.finish()
             addons.apply_addons(cluster, programs, resolvers)
             addons.wait_for_addons(cluster, api)
+        with progress.step("Keycloak, its realm and accounts"):
+            keycloak.wait_until_up(cluster)
+            keycloak_realm.ensure(cluster)
     api.close()
     return started
 
@@ -227,6 +239,8 @@ def _health(cluster: Cluster) -> Iterator[tuple[str, str | None]]:
     yield "DNS", None if resolved else f"{cluster.dns_address} does not answer"
     answers = cluster.admin_password.exists() and registry.answers(cluster)
     yield "registry", None if answers else f"https://{cluster.registry} does not let us in"
+    keycloak_problem = None if keycloak.answers(cluster) else "does not answer"
+    yield cluster.keycloak_url, keycloak_problem
     yield "names", None if names.are_entered(cluster) else "not in /etc/hosts"
 
 
@@ -292,8 +306,10 @@ def _addresses(cluster: Cluster) -> str:
     return "\n".join(
         [
             f"domain      {cluster.domain} ({cluster.node_address})",
-            f"registry    https://{cluster.registry} (user {REGISTRY_USER}, password in"
+            f"registry    https://{cluster.registry} (user {ADMIN}, password in"
             f" {cluster.admin_password})",
+            f"Keycloak    {cluster.keycloak_url} (user {ADMIN}, the same password; realm {REALM},"
+            f" its users in {cluster.keycloak_users})",
             f"trust       {cluster.ca}",
             f"inventory   {cluster.inventory}",
             f"kubeconfig  {cluster.kubeconfig}",

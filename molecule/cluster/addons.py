@@ -30,6 +30,9 @@ DEPLOYMENTS = (
     ("traefik", "traefik"),
 )
 GATEWAY_NAMESPACE = "gateway-system"
+KEYCLOAK_NAMESPACE = "keycloak"
+# Namespaces that get a copy of the wildcard certificate.
+WITH_CERTIFICATE = ("default", GATEWAY_NAMESPACE, KEYCLOAK_NAMESPACE)
 
 
 def policy_enforcer(cluster: Cluster) -> Component:
@@ -127,6 +130,7 @@ def manifest_values(cluster: Cluster, resolvers: Sequence[str]) -> dict[str, str
         "dns_hosts": "\n            ".join(names.lines(cluster)),
         "dns_forward": _forward(resolvers),
         "gateway_namespace": GATEWAY_NAMESPACE,
+        "keycloak_namespace": KEYCLOAK_NAMESPACE,
     }
 
 
@@ -137,7 +141,7 @@ def secrets(cluster: Cluster) -> Iterator[dict[str, object]]:
         "tls.key": _base64(key_file(cluster, "wildcard").read_bytes()),
     }
     login = {".dockerconfigjson": _base64(registry.pull_config(cluster).encode())}
-    for namespace in ("default", GATEWAY_NAMESPACE):
+    for namespace in WITH_CERTIFICATE:
         yield _secret(namespace, cluster.tls_secret, "kubernetes.io/tls", certificate)
     yield _secret("default", "harbor-pull-secret", "kubernetes.io/dockerconfigjson", login)
 

@@ -13,6 +13,8 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from string import Template
 
+import versions
+
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
 RUN_ROOT = Path("/run/thinkube-devpi")
@@ -26,9 +28,15 @@ SERVICES = IPv4Network("10.215.0.0/16")
 # Slot 0 is nobody's: it stands for "not known" when a cluster is removed by its name alone.
 SLOTS = range(1, 255)
 
-REGISTRY_USER = "admin"
+# Of the registry and of Keycloak; the password is the same, too.
+ADMIN = "admin"
+REALM = "thinkube"
 # Image of images.ensure() -> its name in the registry, as in a Harbor that mirrors a public one.
-REGISTRY_IMAGES = {"debian": "library/debian:trixie-slim"}
+REGISTRY_IMAGES = {
+    "debian": f"library/debian:{versions.DEBIAN_SUITE}-slim",
+    "oauth2-proxy": f"library/oauth2-proxy:v{versions.OAUTH2_PROXY}",
+    "valkey": f"library/valkey:{versions.DEBIAN_SUITE}",
+}
 # What is imported into containerd; the add-ons run from these.
 NODE_IMAGES = ("pause", "coredns", "local-path", "busybox", "traefik")
 
@@ -69,6 +77,14 @@ class Cluster:
     @property
     def registry(self) -> str:
         return f"harbor.{self.domain}"
+
+    @property
+    def keycloak_host(self) -> str:
+        return f"keycloak.{self.domain}"
+
+    @property
+    def keycloak_url(self) -> str:
+        return f"https://{self.keycloak_host}"
 
     @property
     def tls_secret(self) -> str:
@@ -114,7 +130,7 @@ class Cluster:
 
     @property
     def keycloak_address(self) -> IPv4Address:
-        """Kept free for a Keycloak that runs beside the cluster."""
+        """Where Traefik finds Keycloak; people and pods use its name."""
         return self.network[4]
 
     @property
@@ -194,6 +210,16 @@ class Cluster:
         return self.state / "admin-password"
 
     @property
+    def keycloak(self) -> Path:
+        """Keycloak's home folder: its configuration and data."""
+        return self.state / "keycloak"
+
+    @property
+    def keycloak_users(self) -> Path:
+        """Passwords of the realm's accounts, JSON, for root only."""
+        return self.state / "keycloak-users.json"
+
+    @property
     def inventory(self) -> Path:
         return self.state / "inventory"
 
@@ -208,10 +234,17 @@ class Cluster:
         """What ``${...}`` in the files below ``config/`` and ``manifests/`` can stand for."""
         names = (
             "name domain registry tls_secret label network pods services host_address node_address"
-            " registry_address api_service_address dns_address server run state containerd_socket"
-            " kubelet_root pki config pod_logs volumes home kubeconfig ca ca_bundle"
+            " registry_address keycloak_address keycloak_host keycloak_url api_service_address"
+            " dns_address server run state containerd_socket kubelet_root pki config pod_logs"
+            " volumes home kubeconfig ca ca_bundle"
         )
-        return {name: str(getattr(self, name)) for name in names.split()}
+        images = {
+            f"registry_image_{name.replace('-', '_')}": f"{self.registry}/{path}"
+            for name, path in REGISTRY_IMAGES.items()
+        }
+        return (
+            images | {"realm": REALM} | {name: str(getattr(self, name)) for name in names.split()}
+        )
 
 
 def render(template: Path, values: dict[str, str]) -> str:

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the images take from Debian: a small root file system, and a busybox that needs no other.
+"""What the images take from Debian: a small root file system, a static busybox, and Valkey.
 
-Both want root. The small system is like the public ``debian:*-slim`` images: ``minbase`` without
+All want root. The small system is like the public ``debian:*-slim`` images: ``minbase`` without
 manuals, translations and package lists.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,6 +79,17 @@ def fill_busybox(workspace: Path, layer: oci.Layer) -> None:
             layer.link(f"bin/{name}", "busybox")
 
 
+def fill_valkey(workspace: Path, layer: oci.Layer) -> None:
+    """Valkey's server and client with the libraries that they load, and a busybox for a shell."""
+    root = workspace / "root"
+    for package in _download_with_dependencies(workspace / "apt", ["valkey-server"]):
+        _run(["dpkg-deb", "--extract", str(package), str(root)], workspace)
+    fill_busybox(workspace, layer)
+    names = ("usr/bin/valkey-server", "usr/bin/valkey-cli")
+    for name in (*names, *_libraries(root, names)):
+        layer.file(name, (root / name).resolve())
+
+
 def slim(root: Path) -> None:
     """Take away what a container does not need, and see that it does not come back."""
     for name in _UNWANTED:
@@ -117,6 +129,50 @@ def download_busybox(folder: Path) -> Path:
     (package,) = folder.glob("busybox-static_*.deb")
     _run(["dpkg-deb", "--extract", str(package), str(folder / "busybox")], folder)
     return next(path for path in (folder / "busybox").glob("**/bin/busybox"))
+
+
+def _download_with_dependencies(folder: Path, names: Sequence[str]) -> list[Path]:
+    """Packages of DEBIAN_SUITE and all that they depend on; the machine may have another suite."""
+    for part in ("sources", "lists/partial", "archives/partial"):
+        (folder / part).mkdir(parents=True)
+    # To apt nothing is installed.
+    (folder / "status").touch()
+    (folder / "sources/debian.sources").write_text(
+        _SOURCES.format(mirror=versions.DEBIAN_MIRROR, suite=versions.DEBIAN_SUITE)
+    )
+    settings = {
+        "APT::Sandbox::User": "root",
+        "Acquire::Languages": "none",
+        "Dir::Cache": folder,
+        "Dir::Cache::archives": folder / "archives",
+        "Dir::Etc::SourceList": "/dev/null",
+        "Dir::Etc::SourceParts": folder / "sources",
+        "Dir::State::Lists": folder / "lists",
+        "Dir::State::status": folder / "status",
+    }
+    apt = ["apt-get", "--quiet", *(f"--option={name}={value}" for name, value in settings.items())]
+    _run([*apt, "update"], folder)
+    _run([*apt, "install", "--yes", "--no-install-recommends", "--download-only", *names], folder)
+    return sorted((folder / "archives").glob("*.deb"))
+
+
+def _libraries(root: Path, programs: Sequence[str]) -> list[str]:
+    """The shared libraries of programs below ``root`` and the loader, as its own loader says."""
+    # base-files would bring the links from which programs expect their loader.
+    for name in ("lib", "lib64"):
+        if not (root / name).exists() and (root / "usr" / name).is_dir():
+            (root / name).symlink_to(f"usr/{name}")
+    (loader,) = root.glob("lib*/ld-linux-*.so.*")
+    said = [
+        _run(["chroot", str(root), f"/{loader.relative_to(root)}", "--list", f"/{name}"], root)
+        for name in programs
+    ]
+    return sorted(loaded("".join(said)))
+
+
+def loaded(said: str) -> set[str]:
+    """Paths, without the first slash, in what a program's loader lists."""
+    return set(re.findall(r"^\s*(?:\S+ => )?/(\S+) \(0x", said, re.MULTILINE))
 
 
 def _run(command: Sequence[str], cwd: Path) -> str:

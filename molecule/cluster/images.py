@@ -47,10 +47,10 @@ def _program(name: str) -> Image:
     )
 
 
-def _debian(fill: Callable[[Path, oci.Layer], None], command: str) -> Image:
+def _debian(fill: Callable[[Path, oci.Layer], None], command: str, user: str = "") -> Image:
     chosen = (versions.DEBIAN_SUITE, versions.DEBIAN_MIRROR, versions.DEBIAN_BUILD)
     return Image(
-        oci.Settings(command=(command,)),
+        oci.Settings(command=(command,), user=user),
         lambda _, workspace, layer: fill(workspace, layer),
         lambda: (*chosen, HERE / "debian.py"),
     )
@@ -64,6 +64,7 @@ IMAGES = {
     "oauth2-proxy": _program("oauth2-proxy"),
     "busybox": _debian(debian.fill_busybox, "sh"),
     "debian": _debian(debian.fill_slim, "bash"),
+    "valkey": _debian(debian.fill_valkey, "valkey-server", NOBODY),
 }
 
 

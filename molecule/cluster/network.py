@@ -220,6 +220,7 @@ def _inner_links(cluster: Cluster, mtu: int) -> str:
         "link set lo up\n"
         f"address replace {cluster.node_address}/24 dev eth0\n"
         f"address replace {cluster.registry_address}/24 dev eth0\n"
+        f"address replace {cluster.keycloak_address}/24 dev eth0\n"
         f"link set eth0 mtu {mtu} up\n"
         f"route replace default via {cluster.host_address}\n"
     )

@@ -50,6 +50,7 @@ COMPONENTS = (
     "kubelet",
     "kube-proxy",
     "netpol",
+    "keycloak",
 )
 PORTS = {
     2379: "etcd",

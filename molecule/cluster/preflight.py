@@ -13,6 +13,8 @@ from pathlib import Path
 
 import binaries
 import cgroups
+import keycloak
+import keycloak_program
 import names
 import network
 import node
@@ -41,6 +43,7 @@ PROGRAMS = {
     "skopeo": "skopeo",
     "nsenter": "util-linux",
     "umount": "mount",
+    "java": "default-jre-headless",
 }
 # Their packages bring a service that Debian starts at once and at every boot.
 _SERVICES = ("containerd", "docker-registry", "podman", "podman-auto-update", "podman-restart")
@@ -75,6 +78,8 @@ def missing_packages() -> list[str]:
     packages = [package for program, package in PROGRAMS.items() if not _is_there(program)]
     if not shutil.which("debootstrap"):
         packages += versions.DEBIAN_PACKAGES_IMAGES
+    if not keycloak_program.is_there() and not shutil.which("mvn"):
+        packages.append("maven")
     return sorted(set(packages))
 
 
@@ -180,7 +185,9 @@ def _running_problems(name: str) -> Iterator[str]:
     yield from network.address_problems(cluster)
     known = {name: pid(cluster, name) for name in recorded_names(cluster)}
     own = {number for number in known.values() if number is not None}
-    yield from network.port_problems(cluster, {**node.PORTS, **registry.PORTS}, own)
+    yield from network.port_problems(
+        cluster, {**node.PORTS, **registry.PORTS, **keycloak.PORTS}, own
+    )
     for line in names.taken_elsewhere(cluster):
         yield (
             f"/etc/hosts gives a name of the cluster '{name}' another address ('{line}')."

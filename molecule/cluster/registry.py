@@ -7,13 +7,11 @@ import base64
 import hashlib
 import json
 import secrets
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from config import HERE, REGISTRY_IMAGES, REGISTRY_USER, Cluster, render
+import web
+from config import ADMIN, HERE, REGISTRY_IMAGES, Cluster, render
 from processes import Component, run, wait
 from record import write_file
 
@@ -50,7 +48,7 @@ def configure(cluster: Cluster) -> None:
 
 def pull_config(cluster: Cluster) -> str:
     """A ``.dockerconfigjson`` with the registry's login."""
-    login = f"{REGISTRY_USER}:{cluster.admin_password.read_text()}"
+    login = f"{ADMIN}:{cluster.admin_password.read_text()}"
     return json.dumps({"auths": {cluster.registry: {"auth": _base64(login)}}})
 
 
@@ -113,7 +111,7 @@ def _write_htpasswd(cluster: Cluster, password: str) -> None:
     mark = cluster.config / "htpasswd.for"
     wanted = hashlib.sha256(password.encode()).hexdigest()
     if not (path.exists() and mark.exists() and mark.read_text() == wanted):
-        write_file(path, run("htpasswd", "-niB", REGISTRY_USER, text=password), 0o600)
+        write_file(path, run("htpasswd", "-niB", ADMIN, text=password), 0o600)
         write_file(mark, wanted, 0o600)
 
 
@@ -149,24 +147,9 @@ def _has(cluster: Cluster, reference: str) -> bool:
 
 def _ask(cluster: Cluster, path: str) -> int | None:
     """Status of a HEAD request with our login; None without an answer."""
-    login = f"{REGISTRY_USER}:{cluster.admin_password.read_text()}"
-    request = urllib.request.Request(
-        f"https://{cluster.registry}{path}",
-        headers={"Authorization": f"Basic {_base64(login)}", "Accept": _ANY_MANIFEST},
-        method="HEAD",
-    )
-    # A proxy of the environment does not know the name.
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(cluster.ca))),
-    )
-    try:
-        with opener.open(request, timeout=5) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-    except OSError:
-        return None
+    login = f"{ADMIN}:{cluster.admin_password.read_text()}"
+    headers = {"Authorization": f"Basic {_base64(login)}", "Accept": _ANY_MANIFEST}
+    return web.status(cluster, cluster.registry, path, headers)
 
 
 def _base64(text: str) -> str:

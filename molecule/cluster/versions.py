@@ -13,6 +13,10 @@ ETCD = "3.6.7"
 COREDNS = "1.14.1"
 LOCAL_PATH_PROVISIONER = "0.0.30"
 OAUTH2_PROXY = "7.15.3"
+KEYCLOAK = "26.4.2"
+# Of the zip that Maven gives.
+KEYCLOAK_SHA256 = "2a30e4602d63d4501a4a8263bfa4e14cbd5970b4116c618ea28f339b16190233"
+MAVEN_DEPENDENCY_PLUGIN = "3.8.1"
 # 3.7.11 pins a fork of go-http-auth that the public module proxy refuses.
 TRAEFIK = "3.7.10"
 TRAEFIK_SUM = "h1:M1nA8OnQy59LqfDtEpsmXfAtth9NrmXdC2i+miAWgI4="
@@ -44,4 +48,5 @@ IMAGES = {
     "oauth2-proxy": f"{IMAGE_PREFIX}/oauth2-proxy:{OAUTH2_PROXY}",
     "busybox": f"{IMAGE_PREFIX}/busybox:static",
     "debian": f"{IMAGE_PREFIX}/debian:{DEBIAN_SUITE}-slim",
+    "valkey": f"{IMAGE_PREFIX}/valkey:{DEBIAN_SUITE}",
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import addons
 import config
+import keycloak
 import pytest
 import versions
 import yaml
@@ -70,6 +71,8 @@ VALUES = {
     "certificate_data": "c",
     "key_data": "k",
     "http_secret": "s",
+    "admin": "boss",
+    "admin_password": "p",
 }
 
 
@@ -89,7 +92,7 @@ def test_templates_know_their_placeholders_and_their_format(template: Path) -> N
         case ".conflist":
             assert json.loads(text)
         case suffix:
-            assert suffix == ".nft"
+            assert suffix in {".nft", ".conf"}
 
 
 def test_the_inventory_holds_what_users_need_and_no_secret() -> None:
@@ -102,11 +105,16 @@ def test_the_inventory_holds_what_users_need_and_no_secret() -> None:
         "devpi_client_home": "/srv/project/.local-cluster/home",
     }
     variables = yaml.safe_load(config.render(config.HERE / "config/inventory-all.yaml", VALUES))
+    version = versions.OAUTH2_PROXY
     assert variables == {
         "domain_name": "thinkube.test",
         "kubeconfig": "/srv/project/.local-cluster/kubeconfig",
         "devpi_ca_bundle": "/srv/project/.local-cluster/ca-bundle.crt",
         "devpi_image_base": "harbor.thinkube.test/library/debian:trixie-slim",
+        "devpi_oauth2_proxy_image": f"harbor.thinkube.test/library/oauth2-proxy:v{version}",
+        "devpi_valkey_image": "harbor.thinkube.test/library/valkey:trixie",
+        "keycloak_url": "https://keycloak.thinkube.test",
+        "keycloak_realm": "thinkube",
         "oauth2_proxy_enabled": False,
     }
 
@@ -137,3 +145,15 @@ def test_definition_names_are_those_of_custom_resources_only() -> None:
         "---\nkind: ValidatingAdmissionPolicy\nmetadata:\n  name: safe.example.org\n"
     )
     assert addons.definition_names(text) == {"routes.example.org"}
+
+
+def test_the_service_of_keycloak_leads_to_its_process() -> None:
+    text = config.render(config.HERE / "manifests/50-keycloak.yaml", VALUES)
+    service, endpoints, ingress = yaml.safe_load_all(text)
+    assert "selector" not in service["spec"]
+    assert endpoints["metadata"]["labels"]["kubernetes.io/service-name"] == "keycloak"
+    assert endpoints["endpoints"][0]["addresses"] == ["10.213.7.4"]
+    assert {port["port"] for port in endpoints["ports"]} == set(keycloak.PORTS)
+    assert ingress["spec"]["tls"][0]["hosts"] == ["keycloak.thinkube.test"]
+    assert ingress["spec"]["tls"][0]["secretName"] == DEMO.tls_secret
+    assert ingress["metadata"]["namespace"] in addons.WITH_CERTIFICATE

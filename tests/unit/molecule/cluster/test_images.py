@@ -201,3 +201,20 @@ def test_a_failed_image_leaves_no_archive(caches: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         images.ensure(programs, Progress(io.StringIO()))
     assert [path.name for path in (caches / "images").iterdir()] == [".lock"]
+
+
+def test_libraries_are_read_from_what_the_loader_lists() -> None:
+    said = (
+        "\tlinux-vdso.so.1 (0x00007fbe87bbd000)\n"
+        "\tlibm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x00007fbe878e1000)\n"
+        "\t/lib64/ld-linux-x86-64.so.2 (0x00007fbe87bbf000)\n"
+    )
+    assert debian.loaded(said) == {
+        "lib/x86_64-linux-gnu/libm.so.6",
+        "lib64/ld-linux-x86-64.so.2",
+    }
+
+
+@pytest.mark.parametrize("name", ["oauth2-proxy", "valkey"])
+def test_what_others_run_needs_no_root(name: str) -> None:
+    assert images.IMAGES[name].settings.user == images.NOBODY

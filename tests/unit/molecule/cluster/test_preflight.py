@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import cgroups
+import keycloak_program
 import network
 import preflight
 import pytest
@@ -38,6 +39,16 @@ def test_packages_follow_from_the_programs_that_are_missing(
     monkeypatch.setattr(preflight, "_is_there", lambda program: program != "htpasswd")
     monkeypatch.setattr(shutil, "which", lambda _: "/usr/sbin/debootstrap")
     assert preflight.missing_packages() == ["apache2-utils"]
+
+
+def test_maven_is_wanted_only_for_a_keycloak_that_is_not_there(
+    caches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "_is_there", lambda _: True)
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "mvn" else f"/bin/{name}")
+    assert preflight.missing_packages() == ["maven"]
+    keycloak_program.folder().mkdir(parents=True)
+    assert preflight.missing_packages() == []
 
 
 def test_a_failed_installation_says_what_apt_said() -> None:
