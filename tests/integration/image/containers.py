@@ -22,6 +22,7 @@ from typing import Any, Self
 SYSTEM_CA = Path("/etc/ssl/certs/ca-certificates.crt")
 PASSWORD = "correct horse/battery+staple"
 NUMBERS = itertools.count()
+NAMED_PORTS: set[int] = set()
 
 
 def podman(*arguments: str | Path, check: bool = True, timeout: float = 600) -> str:
@@ -67,9 +68,14 @@ def ask(
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that is free and that no earlier call has named."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in NAMED_PORTS:
+            NAMED_PORTS.add(port)
+            return port
 
 
 def eventually(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
@@ -212,8 +218,10 @@ class Pod:
     def front(self, **environment: str) -> Container:
         """A front that listens."""
         container = self.start("front", **environment)
-        port = int(environment.get("DEVPI_FRONT_API_PORT", self.port))
-        eventually(lambda: listens(port), f"the front listens at {port}")
+        ports = [int(environment.get("DEVPI_FRONT_API_PORT", self.port))]
+        if web := environment.get("DEVPI_FRONT_WEB_PORT"):
+            ports.append(int(web))
+        eventually(lambda: all(map(listens, ports)), f"the front listens at {ports}")
         return container
 
 

@@ -15,6 +15,10 @@ from pathlib import Path
 import pytest
 from containers import PASSWORD, Pod, ask, eventually, login
 
+WEB = {
+    "DEVPI_FRONT_WEB_PORT": "8081",
+    "DEVPI_FRONT_DASHBOARD_URL": "https://devpi.example.org",
+}
 KILLS = int(os.environ.get("KILLS", "10"))
 
 
@@ -160,6 +164,10 @@ def test_other_commands_are_executed(pod: Pod) -> None:
         ("front", {"DEVPI_FRONT_LOGIN_RATE": "fast"}, "a rate like 5r/s"),
         ("front", {"DEVPI_FRONT_DASHBOARD_URL": "devpi.example.org"}, "a URL like"),
         ("front", {"DEVPI_FRONT_TRUSTED_PROXIES": "10.0.0.0/99"}, "DEVPI_FRONT_TRUSTED_PROXIES"),
+        ("front", {"DEVPI_FRONT_WEB_PORT": "8081"}, "DEVPI_FRONT_DASHBOARD_URL is ''"),
+        ("front", {**WEB, "DEVPI_FRONT_WEB_KEY_FILE": "/nosuch"}, "/nosuch: No such file"),
+        ("front", {**WEB, "DEVPI_FRONT_WEB_KEY_FILE": "/dev/null"}, "/dev/null, which is empty"),
+        ("front", {**WEB, "DEVPI_FRONT_WEB_KEY_FILE": "/etc/passwd"}, "which holds no key"),
     ],
 )
 def test_bad_input(pod: Pod, command: str, environment: dict[str, str], says: str) -> None:

@@ -9,9 +9,11 @@ import pytest
 from devpi_image.errors import Refused
 from devpi_image.front import (
     DEFAULT_HEADERS,
+    LOGIN_HEADERS,
     REMOVED_HEADERS,
     configuration,
     header_rules,
+    read_key,
     read_rules,
 )
 from devpi_image.plans import Front
@@ -26,8 +28,100 @@ def rendered(rules: dict[str, str] | None = None, *, ipv6: bool = False, **envir
     )
 
 
+KEY = "0123456789abcdefABCDEF_=+/-01234"
+WEB = {
+    "DEVPI_FRONT_WEB_PORT": "8081",
+    "DEVPI_FRONT_DASHBOARD_URL": "https://devpi.example.org:444",
+}
+
+
+def rendered_web(
+    rules: dict[str, str] | None = None, *, ipv6: bool = False, key: str | None = None
+) -> str:
+    """The server of the web host, without what stands before it."""
+    plan = resolve(WEB, ["front"])
+    assert isinstance(plan, Front)
+    given = DEFAULT_HEADERS if rules is None else rules
+    text = configuration(plan, given, Path("/tmp/work"), ipv6=ipv6, web_key=key)
+    return text[text.index("# The web host") :]
+
+
+def set_headers(text: str) -> dict[str, str]:
+    pairs = re.findall(r'proxy_set_header (\S+) (?:"(.*)"|\S+);', text)
+    assert len(pairs) == len({name.lower() for name, _ in pairs})
+    return dict(pairs)
+
+
 def test_no_place_in_the_template_is_left() -> None:
     assert "{{" not in rendered()
+    assert "{{" not in rendered(**WEB)
+
+
+def test_what_is_put_in_is_indented_like_its_place() -> None:
+    text = rendered(**WEB, DEVPI_FRONT_TRUSTED_PROXIES="10.0.0.0/8 fd00::/8")
+    assert "\n    set_real_ip_from 10.0.0.0/8;\n    set_real_ip_from fd00::/8;\n" in text
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+def test_there_is_no_web_host_unless_it_has_a_port() -> None:
+    text = rendered(DEVPI_FRONT_DASHBOARD_URL="https://devpi.example.org")
+    assert re.findall(r"listen .*;", text) == ["listen 8080;"]
+    assert re.findall(r"listen .*;", rendered(**WEB)) == ["listen 8080;", "listen 8081;"]
+    assert "listen [::]:8081;" in rendered_web(ipv6=True)
+
+
+def test_the_web_host_says_who_it_is_whatever_the_rules_say() -> None:
+    rules = dict.fromkeys((*DEFAULT_HEADERS, "X-Outside-URL", "X-More"), "evil")
+    headers = set_headers(rendered_web(header_rules(rules)))
+    assert headers["Host"] == headers["X-Forwarded-Host"] == "devpi.example.org:444"
+    assert headers["X-Forwarded-Proto"] == "https"
+    assert headers["X-Outside-Url"] == "https://devpi.example.org:444"
+    assert headers["X-More"] == headers["X-Real-IP"] == "evil"
+
+
+def test_the_web_host_hands_on_no_login() -> None:
+    headers = set_headers(rendered_web(key=KEY))
+    assert {name: headers[name] for name in LOGIN_HEADERS} == dict.fromkeys(LOGIN_HEADERS, "")
+    api = set_headers(rendered())
+    assert not {"Authorization", "X-Devpi-Auth"} & api.keys()
+
+
+def test_the_web_host_asks_for_its_key_if_it_has_one() -> None:
+    assert rendered_web(key=KEY).count(f'if ($http_x_devpi_front_key != "{KEY}") {{') == 1
+    assert "return 403" not in rendered_web()
+    assert "$http_x_devpi_front_key" not in rendered_web()
+
+
+@pytest.mark.parametrize("text", [KEY, f"{KEY}\n"])
+def test_a_key_is_read_with_or_without_its_end_of_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "key").write_text(text)
+    assert read_key(tmp_path / "key") == KEY
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "which is empty"),
+        (b"\n", "which is empty"),
+        (KEY[:-1].encode(), "at least 32 letters"),
+        (f"{KEY}\n\n".encode(), "holds no key"),
+        (f'{KEY}"; return 200'.encode(), "holds no key"),
+        (f"{KEY}$host".encode(), "holds no key"),
+        (f"{KEY} ".encode(), "holds no key"),
+        (f"{KEY}ü".encode(), "holds no key"),
+        (KEY.encode() + b"\xff", "holds no key"),
+    ],
+)
+def test_a_key_that_is_none(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "key").write_bytes(content)
+    with pytest.raises(Refused, match=f"DEVPI_FRONT_WEB_KEY_FILE names .*{says}") as refused:
+        read_key(tmp_path / "key")
+    assert KEY[:-1] not in str(refused.value)
+
+
+def test_a_key_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="No such file"):
+        read_key(tmp_path / "key")
 
 
 def test_settings_arrive() -> None:
@@ -87,6 +181,8 @@ def test_rules_replace_the_defaults_whatever_their_spelling() -> None:
     ("name", "value"),
     [
         ("Host", "x"),
+        ("cookie", "x"),
+        ("X-Devpi-Front-Key", "x"),
         ("X_Real_IP", "x"),
         ("X-A; x", "x"),
         ("X-A", "one\ntwo"),

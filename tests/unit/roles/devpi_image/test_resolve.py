@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from devpi_image.errors import Refused
-from devpi_image.plans import Execute, Front, Health, Init, Server
+from devpi_image.plans import Execute, Front, Health, Init, Server, Web
 from devpi_image.resolve import SERVER_DEFAULTS, resolve
 
 
@@ -133,6 +133,32 @@ def test_front_settings() -> None:
     )
     assert plan.trusted_proxies == ("10.0.0.0/8", "fd00::1/128")
     assert front().dashboard_url == ""
+
+
+def test_a_web_host_has_a_port_a_name_and_maybe_a_key() -> None:
+    given = {"DEVPI_FRONT_DASHBOARD_URL": "https://devpi.example.org/"}
+    key = {"DEVPI_FRONT_WEB_KEY_FILE": "/etc/devpi/web/key"}
+    assert front(**given, **key).web is None
+    assert front(**given, **key, DEVPI_FRONT_WEB_PORT="").web is None
+    plan = front(**given, **key, DEVPI_FRONT_WEB_PORT="8081")
+    assert plan.web == Web(8081, Path("/etc/devpi/web/key"))
+    assert plan.dashboard_url == "https://devpi.example.org"
+    open_one = front(**given, DEVPI_FRONT_WEB_PORT="8081", DEVPI_FRONT_WEB_KEY_FILE="")
+    assert open_one.web == Web(8081, None)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "https://devpi.example.org/below", "devpi.example.org", "https://a/?b"]
+)
+def test_a_web_host_needs_the_url_of_the_dashboard(url: str) -> None:
+    with pytest.raises(Refused, match="DEVPI_FRONT_DASHBOARD_URL is"):
+        front(DEVPI_FRONT_WEB_PORT="8081", DEVPI_FRONT_DASHBOARD_URL=url)
+
+
+@pytest.mark.parametrize(("port", "says"), [("8080", "another port"), ("0", "whole number")])
+def test_a_web_host_needs_a_port_of_its_own(port: str, says: str) -> None:
+    with pytest.raises(Refused, match=f"DEVPI_FRONT_WEB_PORT is .*{says}"):
+        front(DEVPI_FRONT_WEB_PORT=port, DEVPI_FRONT_DASHBOARD_URL="https://devpi.example.org")
 
 
 @pytest.mark.parametrize(

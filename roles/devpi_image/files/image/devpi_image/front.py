@@ -9,9 +9,12 @@ import socket
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
+from textwrap import indent
+from urllib.parse import urlsplit
 
 from devpi_image.errors import Refused
-from devpi_image.plans import Front
+from devpi_image.plans import Front, Web
+from devpi_image.private import write_private
 from devpi_image.server import served_mark
 from devpi_image.supervisor import Service, supervise
 
@@ -29,13 +32,26 @@ DEFAULT_HEADERS = {
 }
 # Taken away, whatever a client or the rules say: devpi believes the first over its own
 # configuration, and the second makes pages that are right for one host only.
-REMOVED_HEADERS = ("X-Outside-Url", "X-Devpi-Absolute-Urls", "X-Original-Uri")
-_FIXED_HEADERS = {"host", "connection", "accept", "authorization", "x-devpi-auth"}
+OUTSIDE_URL = "X-Outside-Url"
+REMOVED_HEADERS = (OUTSIDE_URL, "X-Devpi-Absolute-Urls", "X-Original-Uri")
+KEY_HEADER = "X-Devpi-Front-Key"
+# Taken away from who comes to the web host: all read as anonymous, and what the login proxy knows
+# of them (its cookie, their tokens, its own credential) is nothing for devpi.
+LOGIN_HEADERS = (
+    "Authorization",
+    "Cookie",
+    "X-Devpi-Auth",
+    "X-Forwarded-Access-Token",
+    "X-Auth-Request-Access-Token",
+    KEY_HEADER,
+)
+_FIXED_HEADERS = {"host", "connection", "accept", *(name.lower() for name in LOGIN_HEADERS)}
 
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 _VARIABLE = re.compile(r"\$\{?(\w*)")
 _ALLOWED_VARIABLES = {"remote_addr", "scheme", "host", "http_host", "request_id", "server_port"}
+_KEY = re.compile(r"[A-Za-z0-9_=+/-]{32,}")
 
 
 def header_rules(files: Mapping[str, str]) -> dict[str, str]:
@@ -63,35 +79,80 @@ def header_rules(files: Mapping[str, str]) -> dict[str, str]:
     return rules
 
 
-def configuration(plan: Front, rules: Mapping[str, str], work: Path, *, ipv6: bool) -> str:
-    """The text of nginx.conf. Pure but for the template, which lies beside this file."""
-    listen = [f"listen {plan.port};"] + ([f"listen [::]:{plan.port};"] if ipv6 else [])
-    headers = {**rules, **dict.fromkeys(REMOVED_HEADERS, "")}
+def configuration(
+    plan: Front, rules: Mapping[str, str], work: Path, *, ipv6: bool, web_key: str | None = None
+) -> str:
+    """The text of nginx.conf. Pure but for the templates, which lie beside this file.
+
+    `web_key` is what the web host, if the plan has one, asks for in the header `KEY_HEADER`.
+    """
+    servers = [_api_server(plan, rules, ipv6=ipv6)]
+    if plan.web:
+        servers.append(_web_server(plan, plan.web, rules, ipv6=ipv6, key=web_key))
     return _filled(
-        resources.files("devpi_image").joinpath("front.conf").read_text(),
+        "front.conf",
         {
             "work": str(work),
             "socket": str(plan.socket),
-            "served": str(served_mark(plan.socket)),
-            "listen": _lines(listen, 8),
             "max_body_size": str(plan.max_body_size),
             "timeout": str(plan.timeout),
+            "trusted_proxies": _lines(f"set_real_ip_from {net};" for net in plan.trusted_proxies),
+            "servers": _lines(servers),
+        },
+    )
+
+
+def _api_server(plan: Front, rules: Mapping[str, str], *, ipv6: bool) -> str:
+    return _filled(
+        "front_api.conf",
+        {
+            "listen": _listen(plan.port, ipv6=ipv6),
+            "headers": _headers({**rules, **dict.fromkeys(REMOVED_HEADERS, "")}),
+            "served": str(served_mark(plan.socket)),
             "login_rate": plan.login_rate,
             "login_burst": str(plan.login_burst),
-            "trusted_proxies": _lines(
-                [f"set_real_ip_from {net};" for net in plan.trusted_proxies], 8
-            ),
-            "headers": _lines(
-                [f"proxy_set_header {name} {_quoted(value)};" for name, value in headers.items()], 8
-            ),
+            "max_body_size": str(plan.max_body_size),
             "page": _page(plan),
             "elsewhere": plan.dashboard_url and f" Pages for people are at {plan.dashboard_url}/",
         },
     )
 
 
+def _web_server(
+    plan: Front, web: Web, rules: Mapping[str, str], *, ipv6: bool, key: str | None
+) -> str:
+    dashboard = urlsplit(plan.dashboard_url)
+    headers = {
+        **rules,
+        **dict.fromkeys((*REMOVED_HEADERS, *LOGIN_HEADERS), ""),
+        "Host": dashboard.netloc,
+        "X-Forwarded-Host": dashboard.netloc,
+        "X-Forwarded-Proto": dashboard.scheme,
+        OUTSIDE_URL: plan.dashboard_url,
+    }
+    return _filled(
+        "front_web.conf",
+        {
+            "listen": _listen(web.port, ipv6=ipv6),
+            "headers": _headers(headers),
+            "guard": _guard(plan.dashboard_url, key) if key else "",
+            "elsewhere": f"Log in and upload at {plan.api_host or 'the host of the packages'}.",
+        },
+    )
+
+
+def _guard(dashboard_url: str, key: str) -> str:
+    """The directive that asks for the key. Not a map: that would not tell small from capital."""
+    variable = "$http_" + KEY_HEADER.lower().replace("-", "_")
+    return (
+        f"if ({variable} != {_quoted(key)}) {{\n"
+        f'    return 403 "Only the login proxy of {dashboard_url} comes in here.\\n";\n'
+        f"}}"
+    )
+
+
 def _page(plan: Front) -> str:
-    """The directive that answers a browser."""
+    """The directive that answers a browser at the API host."""
     if plan.dashboard_url:
         return f"return 302 {plan.dashboard_url}$request_uri;"
     host = plan.api_host or "this host"
@@ -101,16 +162,32 @@ def _page(plan: Front) -> str:
     )
 
 
+def _listen(port: int, *, ipv6: bool) -> str:
+    return _lines([f"listen {port};", *([f"listen [::]:{port};"] if ipv6 else [])])
+
+
+def _headers(headers: Mapping[str, str]) -> str:
+    return _lines(f"proxy_set_header {name} {_quoted(value)};" for name, value in headers.items())
+
+
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:
-    return re.sub(r"\{\{ (\w+) \}\}", lambda place: values[place[1]], template)
+    """The template of that name with its places filled, what is put in indented like its line."""
+    lines = resources.files("devpi_image").joinpath(template).read_text().splitlines()
+    return _lines(_filled_line(line, values) for line in lines)
 
 
-def _lines(lines: Iterable[str], indent: int) -> str:
-    return ("\n" + " " * indent).join(lines)
+def _filled_line(line: str, values: Mapping[str, str]) -> str:
+    text = line.lstrip()
+    filled = re.sub(r"\{\{ (\w+) \}\}", lambda place: values[place[1]], text)
+    return indent(filled, line[: len(line) - len(text)])
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "\n".join(lines)
 
 
 def _quoted(value: str) -> str:
@@ -128,13 +205,31 @@ def read_rules(folder: Path) -> dict[str, str]:
     }
 
 
+def read_key(file: Path) -> str:
+    """What the web host is to ask for, from a mounted Secret. Raises `Refused`."""
+    name = "DEVPI_FRONT_WEB_KEY_FILE"
+    try:
+        key = file.read_bytes().decode(errors="replace").removesuffix("\n")
+    except OSError as error:
+        raise Refused(f"{name} names {file}: {error.strerror}.") from None
+    if not key:
+        raise Refused(f"{name} names {file}, which is empty.")
+    if not _KEY.fullmatch(key):
+        raise Refused(
+            f"{name} names {file}, which holds no key. Write at least 32 letters, digits or any of"
+            " _=+/- into it, as 'openssl rand -base64 32' prints them."
+        )
+    return key
+
+
 def serve_front(plan: Front) -> int:
     """Run nginx until it is stopped; the exit code."""
     rules = header_rules(read_rules(plan.headers_dir))
+    key = read_key(plan.web.key_file) if plan.web and plan.web.key_file else None
+    text = configuration(plan, rules, _WORK, ipv6=_has_ipv6(), web_key=key)
     try:
-        _WORK.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = _WORK / "nginx.conf"
-        file.write_text(configuration(plan, rules, _WORK, ipv6=_has_ipv6()))
+        # It holds the key.
+        file = write_private(_WORK / "nginx.conf", text.encode())
     except OSError as error:
         raise Refused(
             f"{error.filename}: {error.strerror}. The front needs a writable /tmp."

@@ -30,6 +30,14 @@ class Server:
 
 
 @dataclass(frozen=True)
+class Web:
+    """Pages for people at a `port` of their own; for all who reach it if there is no `key_file`."""
+
+    port: int
+    key_file: Path | None
+
+
+@dataclass(frozen=True)
 class Front:
     """Run nginx, the only way to the server."""
 
@@ -37,6 +45,7 @@ class Front:
     port: int
     api_host: str
     dashboard_url: str
+    web: Web | None
     max_body_size: int
     timeout: int
     login_rate: str

@@ -7,10 +7,11 @@ import re
 from collections.abc import Sequence
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from devpi_image.environment import Environment, cleaned, number, trusting, without_passwords
 from devpi_image.errors import Refused
-from devpi_image.plans import Execute, Front, Health, Init, Plan, RestartLimit, Server
+from devpi_image.plans import Execute, Front, Health, Init, Plan, RestartLimit, Server, Web
 
 BIN = Path("/opt/devpi/bin")
 DEFAULT_BODY_SIZE = 2 * 1024**3
@@ -109,17 +110,16 @@ def _init(environment: Environment) -> Init:
 
 
 def _front(environment: Environment) -> Front:
+    port = number(environment, "DEVPI_FRONT_API_PORT", 8080, least=1)
+    dashboard_url = _matching(
+        environment, "DEVPI_FRONT_DASHBOARD_URL", "", _URL, "a URL like https://devpi.example.org"
+    ).rstrip("/")
     return Front(
         socket=_socket(environment),
-        port=number(environment, "DEVPI_FRONT_API_PORT", 8080, least=1),
+        port=port,
         api_host=_matching(environment, "DEVPI_FRONT_API_HOST", "", _HOST, "a host name"),
-        dashboard_url=_matching(
-            environment,
-            "DEVPI_FRONT_DASHBOARD_URL",
-            "",
-            _URL,
-            "a URL like https://devpi.example.org",
-        ).rstrip("/"),
+        dashboard_url=dashboard_url,
+        web=_web(environment, port, dashboard_url),
         max_body_size=number(environment, "DEVPI_FRONT_MAX_BODY_SIZE", DEFAULT_BODY_SIZE, least=1),
         timeout=number(environment, "DEVPI_FRONT_TIMEOUT", 300, least=1),
         login_rate=_matching(
@@ -131,6 +131,23 @@ def _front(environment: Environment) -> Front:
         environment=without_passwords(environment),
         restarts=_restarts(environment),
     )
+
+
+def _web(environment: Environment, api_port: int, dashboard_url: str) -> Web | None:
+    if "DEVPI_FRONT_WEB_PORT" not in environment:
+        return None
+    port = number(environment, "DEVPI_FRONT_WEB_PORT", 0, least=1)
+    if port == api_port:
+        raise Refused(
+            f"DEVPI_FRONT_WEB_PORT is {port}, which is DEVPI_FRONT_API_PORT. Write another port."
+        )
+    if not dashboard_url or urlsplit(dashboard_url).path:
+        raise Refused(
+            f"DEVPI_FRONT_DASHBOARD_URL is '{dashboard_url}'. With DEVPI_FRONT_WEB_PORT, write the"
+            " URL of the pages, without a path, like https://devpi.example.org."
+        )
+    key_file = environment.get("DEVPI_FRONT_WEB_KEY_FILE")
+    return Web(port, Path(key_file) if key_file else None)
 
 
 def _matching(

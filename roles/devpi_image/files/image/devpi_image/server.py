@@ -11,6 +11,7 @@ from devpi_image.errors import Refused
 from devpi_image.initialise import is_initialised, whose
 from devpi_image.lock import only_one
 from devpi_image.plans import Server
+from devpi_image.private import write_private
 from devpi_image.supervisor import Service, supervise
 
 # devpi-server is stopped by SIGINT only (SIGTERM kills it in the middle); it then says 0, 1, or
@@ -69,10 +70,4 @@ def private_copy(source: Path, folder: Path) -> Path:
         raise Refused(f"DEVPI_TOKEN_KEY_FILE names {source}: {error.strerror}.") from None
     if not key:
         raise Refused(f"DEVPI_TOKEN_KEY_FILE names {source}, which is empty.")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    copy = folder / "token-key"
-    copy.unlink(missing_ok=True)
-    copy.touch(mode=0o600)
-    copy.write_bytes(key)
-    return copy
+    return write_private(folder / "token-key", key)
