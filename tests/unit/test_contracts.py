@@ -25,8 +25,8 @@ NUMBERED = [playbook for playbook in PLAYBOOKS if playbook.name[0].isdigit()]
 # Role devpi is what the others depend on; a workstation has no cluster to share.
 WITHOUT_CLUSTER = {"devpi", "devpi_client"}
 
-# Inventory names of other installers: the value given, and the role variable that it has to reach.
-SEED = {
+# Inventory names of other installers: the value given, and the role variables that it has to reach.
+SEED: dict[str, tuple[Any, ...]] = {
     "devpi_namespace": ("packages", "devpi_namespace"),
     "devpi_dashboard_hostname": ("ui.seed.example", "devpi_dashboard_hostname"),
     "devpi_api_hostname": ("api.seed.example", "devpi_api_hostname"),
@@ -34,7 +34,11 @@ SEED = {
     "oauth2_proxy_enabled": (False, "__devpi_sso_enabled"),
     "harbor_registry": ("registry.seed.example:5000", "devpi_image_registry"),
     "harbor_project": ("project", "devpi_image_project"),
-    "admin_username": ("boss", "devpi_image_username"),
+    "admin_username": ("boss", "devpi_image_username", "devpi_oauth2_proxy_keycloak_username"),
+    "oauth2_proxy_client_id": ("seed-client", "devpi_oauth2_proxy_client_id"),
+    "oauth2_proxy_cookie_domain": ("seed.example", "devpi_oauth2_proxy_cookie_domain"),
+    "keycloak_url": ("https://keycloak.seed.example", "devpi_oauth2_proxy_keycloak_url"),
+    "keycloak_realm": ("seed-realm", "devpi_oauth2_proxy_keycloak_realm"),
     "domain_name": ("seed.example", "devpi_domain"),
     "kubeconfig": ("/seed/admin.conf", "devpi_kubeconfig"),
     "kubectl_bin": ("/seed/kubectl", "devpi_kubectl_bin"),
@@ -46,9 +50,6 @@ SEED = {
 }
 # Taken by roles that are still to come: given beside the others, they may not be in the way.
 LATER = {
-    "oauth2_proxy_client_id": "oauth2-proxy-devpi",
-    "keycloak_url": "https://keycloak.seed.example",
-    "keycloak_realm": "thinkube",
     "gateway_name": "thinkube-gateway",
     "gateway_namespace": "gateway-system",
 }
@@ -172,7 +173,8 @@ def seed_values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The role variables as Ansible sees them in an inventory of nothing but the seed's names."""
     folder = tmp_path_factory.mktemp("seed")
     result = folder / "result.json"
-    variables = [variable for _, variable in SEED.values()] + ["devpi_root_password"]
+    variables = [variable for _, *reached in SEED.values() for variable in reached]
+    variables += ["devpi_root_password", "devpi_oauth2_proxy_keycloak_password"]
     looked_up = ", ".join(
         f"'{name}': lookup('ansible.builtin.vars', '{name}')" for name in variables
     )
@@ -196,7 +198,7 @@ def seed_values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     defaults: dict[str, Any] = load(CHECKOUT / "roles/devpi/vars/main.yaml")
     for role in ROLES:
         defaults |= load(role / "defaults/main.yaml")
-    given = {name: value for name, (value, _) in SEED.items()} | LATER
+    given = {name: value for name, (value, *_) in SEED.items()} | LATER
     (folder / "hosts.yaml").write_text(
         json.dumps({"all": {"vars": defaults, "hosts": {"seed": given}}})
     )
@@ -213,12 +215,15 @@ def seed_values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", SEED)
 def test_seed_inventory_names_reach_the_roles(name: str, seed_values: dict[str, Any]) -> None:
-    value, variable = SEED[name]
-    assert seed_values[variable] == value
+    value, *variables = SEED[name]
+    assert {variable: seed_values[variable] for variable in variables} == dict.fromkeys(
+        variables, value
+    )
 
 
 def test_the_admin_password_comes_from_the_environment(seed_values: dict[str, Any]) -> None:
     assert seed_values["devpi_root_password"] == "correct horse"
+    assert seed_values["devpi_oauth2_proxy_keycloak_password"] == "correct horse"
 
 
 def test_the_readme_has_the_table_of_the_variables(role: Path) -> None:

@@ -27,11 +27,18 @@ INPUTS: dict[str, Any] = {
 
 Manifest = dict[str, Any]
 Render = Callable[..., dict[str, Manifest]]
+Values = Callable[..., dict[str, Any]]
 
 
 def manifests_of(role: str) -> list[str]:
     """Paths of a role's templates that are Kubernetes objects."""
     return sorted(str(path) for path in (ROLES / role / "templates").glob("*.yaml.j2"))
+
+
+def values_template(names: list[str]) -> str:
+    """A template that gives these variables as JSON."""
+    looked_up = ", ".join(f"'{name}': lookup('ansible.builtin.vars', '{name}')" for name in names)
+    return "{{ {" + looked_up + "} | to_json }}"
 
 
 def object_name(template: str) -> str:
@@ -40,20 +47,21 @@ def object_name(template: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
-    """`render(role, **variables)` gives the role's objects by template name without its endings.
+def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str, str], str]:
+    """What Ansible makes of a role's manifests and of a template with further values, as JSON.
 
     The variables are extra vars: they win over the defaults, as an inventory's do.
     """
 
     @functools.cache
-    def run(role: str, variables: str) -> str:
+    def cached(role: str, variables: str, further: str) -> str:
         folder = tmp_path_factory.mktemp(role)
+        (folder / "values.j2").write_text(further)
         given = {
             "rendered_from": str(ROLES),
             "rendered_role": role,
             "rendered_to": str(folder / "manifests.json"),
-            "templates": manifests_of(role),
+            "templates": [str(folder / "values.j2")] if further else manifests_of(role),
         }
         inputs = folder / "inputs.json"
         inputs.write_text(json.dumps(INPUTS | given | json.loads(variables)))
@@ -67,8 +75,27 @@ def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
         assert done.returncode == 0, done.stdout + done.stderr
         return (folder / "manifests.json").read_text()
 
+    return cached
+
+
+@pytest.fixture(scope="session")
+def render(run: Callable[[str, str, str], str]) -> Render:
+    """`render(role, **variables)` gives the role's objects by template name without its endings."""
+
     def rendered(role: str, **variables: Any) -> dict[str, Manifest]:
-        texts = json.loads(run(role, json.dumps(variables, sort_keys=True)))
+        texts = json.loads(run(role, json.dumps(variables, sort_keys=True), ""))
         return {object_name(path): yaml.safe_load(text) for path, text in texts.items()}
 
     return rendered
+
+
+@pytest.fixture(scope="session")
+def values(run: Callable[[str, str, str], str]) -> Values:
+    """`values(role, names, **variables)` gives variables of the role as it would see them."""
+
+    def looked_up(role: str, names: list[str], **variables: Any) -> dict[str, Any]:
+        further = values_template(names)
+        (text,) = json.loads(run(role, json.dumps(variables, sort_keys=True), further)).values()
+        return dict(json.loads(text))
+
+    return looked_up

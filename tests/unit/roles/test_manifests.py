@@ -22,6 +22,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "__devpi_found": {"tls_source": [TLS_SOURCE], "pull_source": [PULL_SOURCE]}
     },
     "devpi_storage": {"devpi_storage_class": "fast"},
+    "devpi_valkey": {},
+    "devpi_oauth2_proxy": {},
     "devpi_server": {"devpi_server_options": {"request-timeout": 60}},
     "devpi_init": {},
     "devpi_exposure": {"__devpi_found": {"ingress_classes": [INGRESS_CLASS]}},
@@ -46,7 +48,9 @@ def test_manifests_are_strictly_valid(render: Render, role: str) -> None:
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
 
 
-@pytest.mark.parametrize("role", ["devpi_server", "devpi_init"])
+@pytest.mark.parametrize(
+    "role", ["devpi_server", "devpi_init", "devpi_valkey", "devpi_oauth2_proxy"]
+)
 def test_pods_are_restricted_and_hold_no_secret_value(render: Render, role: str) -> None:
     for name, manifest in render(role, **ANSWERS[role]).items():
         if manifest["kind"] not in {"Deployment", "Job"}:
@@ -61,7 +65,9 @@ def test_pods_are_restricted_and_hold_no_secret_value(render: Render, role: str)
             assert security["readOnlyRootFilesystem"] is True, name
             assert security["allowPrivilegeEscalation"] is False, name
             assert security["capabilities"] == {"drop": ["ALL"]}, name
-            assert "@sha256:" in container["image"], name
+            ours = role in {"devpi_server", "devpi_init"}
+            assert "@sha256:" in container["image"] or not ours, name
+            assert not container["image"].endswith(":latest"), name
         assert "correct horse" not in str(manifest)
 
 
@@ -141,6 +147,9 @@ def test_published_names(render: Render) -> None:
         "devpi-ca-bundle",
         "devpi-init",
         "devpi-api-ingress",
+        "devpi-http-ingress",
+        "oauth2-proxy",
+        "ephemeral-redis",
         "thinkube-service-config",
     }
 
