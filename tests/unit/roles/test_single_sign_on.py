@@ -452,26 +452,33 @@ def test_the_server_has_a_web_host_with_single_sign_on_only(
     assert volume["secret"]["items"] == [{"key": "front-key", "path": "front-key"}]
 
 
-def test_switched_off_nothing_of_it_is_wanted(values: Values) -> None:
-    def wanted(**variables: Any) -> tuple[Any, ...]:
-        return (
-            values("devpi_valkey", ["__devpi_valkey_is_wanted"], **variables),
-            values("devpi_oauth2_proxy", ["__devpi_oauth2_proxy_is_wanted"], **variables),
-            values("devpi_exposure", ["__devpi_exposure_manifests"], **variables),
-        )
+@pytest.mark.parametrize("role", ["devpi_valkey", "devpi_oauth2_proxy"])
+def test_switched_off_nothing_of_it_is_wanted(values: Values, role: str) -> None:
+    assert values(role, [f"__{role}_is_wanted"]) == {f"__{role}_is_wanted": True}
+    assert values(role, [f"__{role}_is_wanted"], **OFF) == {f"__{role}_is_wanted": False}
+    # What is left of it is found by its Secret, and removed.
+    removal = yaml.safe_load((ROLES / role / "tasks/main.yaml").read_text())[1]
+    assert f"not __{role}_is_wanted and __{role}_secret != {{}}" in removal["when"]
+    for task in yaml.safe_load((ROLES / role / "tasks/remove.yaml").read_text()):
+        if "ansible.builtin.include_role" in task:
+            assert task["vars"]["__devpi_objects_state"] == "absent"
 
-    assert wanted() == (
-        {"__devpi_valkey_is_wanted": True},
-        {"__devpi_oauth2_proxy_is_wanted": True},
-        {"__devpi_exposure_manifests": ["api-ingress.yaml.j2", "http-ingress.yaml.j2"]},
-    )
-    assert wanted(**OFF) == (
-        {"__devpi_valkey_is_wanted": False},
-        {"__devpi_oauth2_proxy_is_wanted": False},
-        {"__devpi_exposure_manifests": ["api-ingress.yaml.j2"]},
-    )
-    # To take everything away, all that may be there is tried.
-    assert wanted(**OFF, devpi_state="absent")[2] == wanted()[2]
+
+@pytest.mark.parametrize(
+    ("variables", "manifests"),
+    [
+        ({}, ["api-ingress.yaml.j2", "http-ingress.yaml.j2"]),
+        (OFF, ["api-ingress.yaml.j2"]),
+        # To take everything away, all that may be there is tried.
+        ({**OFF, "devpi_state": "absent"}, ["api-ingress.yaml.j2", "http-ingress.yaml.j2"]),
+    ],
+    ids=["on", "off", "absent"],
+)
+def test_the_hosts_that_are_exposed(
+    values: Values, variables: dict[str, Any], manifests: list[str]
+) -> None:
+    found = values("devpi_exposure", ["__devpi_exposure_manifests"], **variables)
+    assert found["__devpi_exposure_manifests"] == manifests
 
 
 @pytest.mark.parametrize("role", ["devpi_valkey", "devpi_oauth2_proxy"])
