@@ -31,6 +31,8 @@ SLOTS = range(1, 255)
 # Of the registry and of Keycloak; the password is the same, too.
 ADMIN = "admin"
 REALM = "thinkube"
+# Who is in it should get at the dashboard, and nobody else.
+GROUP = "devpi-users"
 # Image of images.ensure() -> its name in the registry, as in a Harbor that mirrors a public one.
 REGISTRY_IMAGES = {
     "debian": f"library/debian:{versions.DEBIAN_SUITE}-slim",
@@ -243,7 +245,9 @@ class Cluster:
             for name, path in REGISTRY_IMAGES.items()
         }
         return (
-            images | {"realm": REALM} | {name: str(getattr(self, name)) for name in names.split()}
+            images
+            | {"realm": REALM, "group": GROUP}
+            | {name: str(getattr(self, name)) for name in names.split()}
         )
 
 

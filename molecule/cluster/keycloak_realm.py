@@ -13,11 +13,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import web
-from config import ADMIN, REALM, Cluster, ClusterError
+from config import ADMIN, GROUP, REALM, Cluster, ClusterError
 from record import write_file
 
-# Who is in it should get at devpi, and nobody else.
-GROUP = "devpi-users"
 # Every realm has it, for logging in without a browser.
 _CLIENT = "admin-cli"
 _SECONDS = 20.0

@@ -66,6 +66,10 @@ class Cluster:
         return f"https://devpi-api.{self.domain}"
 
     @property
+    def dashboard_url(self) -> str:
+        return f"https://devpi.{self.domain}"
+
+    @property
     def simple_url(self) -> str:
         return f"{self.api_url}/root/stable/+simple/"
 

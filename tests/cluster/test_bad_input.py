@@ -88,6 +88,17 @@ CASES = {
         ("devpi_exposure_ingress_class is 'nosuch'", "traefik"),
         {"devpi_exposure_ingress_class": "nosuch"},
     ),
+    "issuer does not answer": Case(
+        ("issuer 'https://127.0.0.1:1/realms/thinkube' does not answer", "keycloak_url"),
+        {"keycloak_url": "https://127.0.0.1:1"},
+    ),
+    "realm not there": Case(
+        ("realms/nosuch' is not there", "keycloak_realm"), {"keycloak_realm": "nosuch"}
+    ),
+    "Keycloak refuses the administrator": Case(
+        ("Keycloak at", "refuses user 'admin'", "keycloak_admin_password"),
+        {"keycloak_admin_password": "not the password"},
+    ),
     "no such host": Case(("'nosuch' matches no host",), {"devpi_hosts": "nosuch"}),
 }
 

@@ -114,6 +114,9 @@ def test_a_namespace_of_ours_goes_with_its_data_when_asked(
         f"devpi_namespace={namespace}",
         "-e",
         f"devpi_api_hostname=other.{cluster.domain}",
+        # The client at Keycloak is the other installation's.
+        "-e",
+        "oauth2_proxy_enabled=false",
     )
     playbooks.run("10_deploy", *other).succeeded()
     clusters_only = ("--limit", "devpi:localhost")
@@ -129,5 +132,6 @@ def test_a_namespace_that_others_made_is_never_removed(
     body = client.V1Namespace(metadata=client.V1ObjectMeta(name=namespace))
     core.create_namespace(body)
     removed = ("-e", f"devpi_namespace={namespace}", "-e", "devpi_storage_remove=true")
+    removed += ("-e", "oauth2_proxy_enabled=false")
     playbooks.run("19_rollback", *removed, "--limit", "devpi:localhost").succeeded()
     assert core.read_namespace(namespace).status.phase == "Active"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import random
 import secrets
@@ -27,7 +28,7 @@ all:
     devpi_dashboard_hostname: seed.{domain}
     devpi_api_hostname: seed-api.{domain}
     devpi_index_name: stable
-    oauth2_proxy_client_id: oauth2-proxy-devpi
+    oauth2_proxy_client_id: oauth2-proxy-seed
     oauth2_proxy_enabled: true
     harbor_registry: harbor.{domain}
     harbor_project: library
@@ -80,9 +81,15 @@ def test_check_mode_sees_a_change(playbooks: Playbooks) -> None:
     assert '"21"' in run.output or "'21'" in run.output
 
 
-def test_nothing_shows_the_password(cluster: Cluster, playbooks: Playbooks) -> None:
+def test_nothing_shows_a_secret(
+    cluster: Cluster, playbooks: Playbooks, core: client.CoreV1Api
+) -> None:
     run = playbooks.run("00_install", "-vvv", "--diff").succeeded()
     assert cluster.password not in run.output
+    for name in ("oauth2-proxy", "ephemeral-redis", "devpi-root", "devpi-token-key"):
+        for key, value in core.read_namespaced_secret(name, "devpi").data.items():
+            assert value not in run.output, (name, key)
+            assert base64.b64decode(value).decode() not in run.output, (name, key)
 
 
 def test_another_password_is_rotated_and_nothing_is_left_of_the_old_one(
@@ -125,7 +132,12 @@ def test_one_run_over_two_hosts_makes_two_installations(
     cluster: Cluster, playbooks: Playbooks, apps: client.AppsV1Api, namespace: str, tmp_path: Path
 ) -> None:
     inventory = tmp_path / "hosts.yaml"
-    second = {"devpi_namespace": namespace, "devpi_api_hostname": f"second.{cluster.domain}"}
+    second = {
+        "devpi_namespace": namespace,
+        "devpi_api_hostname": f"second.{cluster.domain}",
+        "devpi_dashboard_hostname": f"second-pages.{cluster.domain}",
+        "oauth2_proxy_client_id": "oauth2-proxy-second",
+    }
     hosts = {"hosts": {"first": {}, "second": second}, "vars": cluster.settings}
     inventory.write_text(yaml.safe_dump({"devpi": hosts}))
     run = playbooks.run("10_deploy", inventory=inventory).succeeded()
@@ -144,8 +156,9 @@ def test_the_seeds_inventory_is_enough(
             namespace=namespace, domain=cluster.domain, kubeconfig=cluster.kubeconfig
         )
     )
-    # Two things of this place that the seed's list has no names for.
-    here = {name: cluster.settings[name] for name in ("devpi_ca_bundle", "devpi_image_base")}
+    # Things of this place that the seed's list has no names for.
+    ours = ("ca_bundle", "image_base", "oauth2_proxy_image", "valkey_image")
+    here = {f"devpi_{name}": cluster.settings[f"devpi_{name}"] for name in ours}
     arguments = [part for name, value in here.items() for part in ("-e", f"{name}={value}")]
     playbooks.run("10_deploy", *arguments, inventory=inventory).succeeded()
     assert apps.read_namespaced_deployment("devpi", namespace).status.available_replicas == 1

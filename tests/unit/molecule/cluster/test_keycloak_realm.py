@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import keycloak_realm
 import pytest
-from config import Cluster, ClusterError
-from keycloak_realm import GROUP, Server
+from config import GROUP, Cluster, ClusterError
+from keycloak_realm import Server
 
 DOMAIN = "unit.test"
 PASSWORDS = {"developer": "one", "stranger": "two"}
