@@ -72,6 +72,7 @@ def test_a_deleted_pod_costs_no_data(
 def names_in(core: client.CoreV1Api, apps: client.AppsV1Api) -> dict[str, set[str]]:
     """What is in the namespace, by kind, without what Kubernetes puts there."""
     found = {
+        "Pod": core.list_namespaced_pod("devpi").items,
         "Deployment": apps.list_namespaced_deployment("devpi").items,
         "Service": core.list_namespaced_service("devpi").items,
         "Secret": core.list_namespaced_secret("devpi").items,
@@ -94,6 +95,7 @@ def test_rollback_keeps_the_data_and_an_installation_finds_it(
     name = upload(cluster, workstation, "beforetherollback")
     playbooks.run("19_rollback").succeeded()
     assert names_in(core, apps) == {
+        "Pod": set(),
         "Deployment": set(),
         "Service": set(),
         "Secret": {"devpi-root", "devpi-token-key"},
