@@ -101,6 +101,8 @@ def how_to_use(domain: str) -> str:
     return f"""
 devpi is up.
 
+  web UI      https://devpi.{domain}
+  sign in     user developer (stranger is refused), passwords in {STATE / "keycloak-users.json"}
   API         {api}
   log in      user root, password in {STATE / "admin-password"}
   trust       {bundle}

@@ -115,7 +115,7 @@ def test_the_inventory_holds_what_users_need_and_no_secret() -> None:
         "devpi_valkey_image": "harbor.thinkube.test/library/valkey:trixie",
         "keycloak_url": "https://keycloak.thinkube.test",
         "keycloak_realm": "thinkube",
-        "oauth2_proxy_enabled": False,
+        "devpi_oauth2_proxy_allowed_groups": ["devpi-users"],
     }
 
 
