@@ -11,6 +11,7 @@ import signal
 import ssl
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -100,23 +101,38 @@ def test_another_password_is_rotated_and_nothing_is_left_of_the_old_one(
         "devpi_root_password: \"{{ lookup('ansible.builtin.env', 'DEVPI_NEW_PASSWORD') }}\"\n"
     )
     new = {"DEVPI_NEW_PASSWORD": secrets.token_urlsafe(16)}
+    token = log_in(cluster, cluster.password)["result"]["password"]
+    assert is_known(cluster, token)
     rotated = playbooks.run("10_deploy", "-e", f"@{inputs}", environment=new).succeeded()
     assert rotated.changed > 0
-    assert can_log_in(cluster, new["DEVPI_NEW_PASSWORD"])
-    assert not can_log_in(cluster, cluster.password)
+    assert log_in(cluster, new["DEVPI_NEW_PASSWORD"])
+    assert not log_in(cluster, cluster.password)
+    assert not is_known(cluster, token)
+    # At once, when the kubelet of a pod that stays would not have brought the new password yet.
+    again = playbooks.run("10_deploy", "-e", f"@{inputs}", environment=new).succeeded()
+    assert again.changed == 0
     assert set(core.read_namespaced_secret("devpi-root", "devpi").data) == {"password"}
     playbooks.run("10_deploy").succeeded()
-    assert can_log_in(cluster, cluster.password)
+    assert log_in(cluster, cluster.password)
 
 
-def can_log_in(cluster: Cluster, password: str) -> bool:
-    """Whether devpi takes this password of root."""
-    answer = httpx.post(
-        f"{cluster.api_url}/+login",
-        json={"user": "root", "password": password},
-        verify=ssl.create_default_context(cafile=str(cluster.ca_bundle)),
-    )
-    return answer.status_code == 200
+def log_in(cluster: Cluster, password: str) -> dict[str, Any]:
+    """What devpi answers to root's login; empty when it takes the password for wrong."""
+    with api(cluster) as devpi:
+        answer = devpi.post("/+login", json={"user": "root", "password": password})
+    return dict(answer.json()) if answer.status_code == 200 else {}
+
+
+def is_known(cluster: Cluster, token: str) -> bool:
+    """Whether devpi takes this token of a login of root for valid."""
+    login = {"X-Devpi-Auth": base64.b64encode(f"root:{token}".encode()).decode()}
+    with api(cluster) as devpi:
+        return bool(devpi.get("/+api", headers=login).json()["result"]["authstatus"][0] == "ok")
+
+
+def api(cluster: Cluster) -> httpx.Client:
+    trusted = ssl.create_default_context(cafile=str(cluster.ca_bundle))
+    return httpx.Client(base_url=cluster.api_url, verify=trusted, timeout=60)
 
 
 def test_without_an_inventory_localhost_is_the_cluster(
