@@ -13,13 +13,10 @@ version_added: 1.0.0
 description:
   - Does what M(kubernetes.core.k8s) does, and shows the differences of every object where there are
     several.
-  - Runs inside Ansible's own process, and therefore only where Ansible itself runs. That saves the
-    start of Python and of the kubernetes client with each call.
 author:
   - thinkube.devpi contributors (@thinkube)
-requirements:
-  - kubernetes (Python library)
-  - kubernetes.core (collection)
+extends_documentation_fragment:
+  - thinkube.devpi.in_process
 seealso:
   - module: kubernetes.core.k8s
 attributes:
@@ -30,12 +27,6 @@ attributes:
     description: With O(resource_definition) of several objects, a list of differences.
     support: full
 options:
-  kubeconfig:
-    description: Path of the kubeconfig. Without it E(KUBECONFIG) is used, then V(~/.kube/config).
-    type: path
-  context:
-    description: Context of the kubeconfig. Without it the current one is used.
-    type: str
   api_version:
     description: Version of the API, where O(resource_definition) does not say it.
     type: str

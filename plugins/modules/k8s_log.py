@@ -12,13 +12,10 @@ short_description: Read the log of a pod within Ansible's process
 version_added: 1.0.0
 description:
   - Does what M(kubernetes.core.k8s_log) does.
-  - Runs inside Ansible's own process, and therefore only where Ansible itself runs. That saves the
-    start of Python and of the kubernetes client with each call.
 author:
   - thinkube.devpi contributors (@thinkube)
-requirements:
-  - kubernetes (Python library)
-  - kubernetes.core (collection)
+extends_documentation_fragment:
+  - thinkube.devpi.in_process
 seealso:
   - module: kubernetes.core.k8s_log
 attributes:
@@ -29,12 +26,6 @@ attributes:
     description: Changes nothing.
     support: N/A
 options:
-  kubeconfig:
-    description: Path of the kubeconfig. Without it E(KUBECONFIG) is used, then V(~/.kube/config).
-    type: path
-  context:
-    description: Context of the kubeconfig. Without it the current one is used.
-    type: str
   namespace:
     description: Namespace of the pod.
     type: str

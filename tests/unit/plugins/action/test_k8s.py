@@ -29,7 +29,11 @@ def imported(kind: str, name: str) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_documentation_has_the_options_that_the_action_takes(name: str) -> None:
-    documented = yaml.safe_load(imported("modules", name).DOCUMENTATION)["options"]
+    fragment = imported("doc_fragments", "in_process").ModuleDocFragment
+    documented = {
+        **yaml.safe_load(imported("modules", name).DOCUMENTATION)["options"],
+        **yaml.safe_load(fragment.DOCUMENTATION)["options"],
+    }
     action = imported("action", name).ActionModule
     assert set(documented) == set(action.options)
     for option, said in documented.items():
