@@ -12,12 +12,14 @@ from commands import Skipped, call
 from environments import CHECKOUT, ensure, find_python, install_debian
 
 VENV = CHECKOUT / ".venv"
+# For tests that share nothing but the files of the checkout.
+ON_ALL_CORES = ("--numprocesses", "auto", "--dist", "worksteal")
 IMAGE_REQUIREMENTS = CHECKOUT / "roles/devpi_image/files/image/requirements.in"
 
 
 def unit() -> None:
     """Unit tests and contracts, on the Python that runs this."""
-    run_pytest(VENV, "tests/unit")
+    run_pytest(VENV, "tests/unit", *ON_ALL_CORES)
 
 
 def unit_on(version: str) -> None:
@@ -29,14 +31,14 @@ def unit_on(version: str) -> None:
         raise Skipped(f"no Python {version} on PATH or in pyenv")
     venv = ensure(python)
     call(["ansible", "--version"], venv=venv)
-    run_pytest(venv, "tests/unit")
+    run_pytest(venv, "tests/unit", *ON_ALL_CORES)
     call(["ansible-playbook", "--syntax-check", *map(str, playbooks())], venv=venv)
 
 
 def with_server(folder: str) -> None:
     """Tests that start a devpi-server of the image's versions on this machine."""
     server = ensure(Path(sys.executable), (IMAGE_REQUIREMENTS,))
-    run_pytest(VENV, folder, {"DEVPI_SERVER_PREFIX": str(server)})
+    run_pytest(VENV, folder, extra={"DEVPI_SERVER_PREFIX": str(server)})
 
 
 def workstation() -> None:
@@ -52,5 +54,5 @@ def image() -> None:
     run_pytest(VENV, "tests/integration/image")
 
 
-def run_pytest(venv: Path, folder: str, extra: dict[str, str] | None = None) -> None:
-    call(["python", "-m", "pytest", "--quiet", folder], venv=venv, extra=extra)
+def run_pytest(venv: Path, folder: str, *options: str, extra: dict[str, str] | None = None) -> None:
+    call(["python", "-m", "pytest", "--quiet", *options, folder], venv=venv, extra=extra)

@@ -107,7 +107,8 @@ def test_a_new_password_or_key_restarts_who_uses_it(render: Render) -> None:
     assert checksums("devpi_server", **KEPT) != checksums("devpi_server")
     # The roles of one run agree, whether they know it from the cluster or from one another.
     known = {"__devpi_oauth2_proxy_front_key": FRONT_KEY}
-    assert checksums("devpi_server", **KEPT) == checksums("devpi_server", **known)
+    same = {"__devpi_server_token_key": "kept"}
+    assert checksums("devpi_server", **KEPT, **same) == checksums("devpi_server", **known, **same)
 
 
 def test_a_given_client_secret_is_taken(render: Render) -> None:
