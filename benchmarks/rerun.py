@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How long runs take on a cluster that is up: ``rerun.py [--state FOLDER] [--rounds N] [--first]``.
 
+``-e NAME=VALUE`` reaches every playbook and stays the state of the installation.
+
 Without ``--first``: an empty play, a ``10_deploy`` and a ``00_install`` that find nothing to do,
 and ``kubectl apply --server-side`` of the same manifests, one after the other in each round, so
 that a busy machine burdens all alike; then the share of each role in one more ``00_install``.
@@ -47,8 +49,9 @@ def main() -> int:
     parser.add_argument("--namespace", default="devpi", help="where devpi is (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--first", action="store_true")
+    parser.add_argument("-e", dest="variables", metavar="NAME=VALUE", action="append", default=[])
     asked = parser.parse_args()
-    target = Target(asked.state.resolve())
+    target = Target(asked.state.resolve(), tuple(asked.variables))
     try:
         if not (target.state / "kubeconfig").is_file():
             raise BenchmarkError(f"{target.state} is not the folder of a cluster: make demo")

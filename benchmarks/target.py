@@ -40,9 +40,13 @@ class Timed:
 
 @dataclass(frozen=True)
 class Target:
-    """A cluster by the state folder of ``molecule/cluster``: inventory, kubeconfig, password."""
+    """A cluster by the state folder of ``molecule/cluster``: inventory, kubeconfig, password.
+
+    ``variables`` (``name=value``) are given to every playbook, besides its inventory.
+    """
 
     state: Path
+    variables: tuple[str, ...] = ()
 
     def play(self, playbook: str | Path, *arguments: str, **environment: str) -> Timed:
         """Run a playbook of ours by its name, or a file; BenchmarkError when it fails."""
@@ -53,6 +57,7 @@ class Target:
             [
                 str(PROGRAMS / "ansible-playbook"),
                 *("-i", str(self.state / "inventory"), str(file)),
+                *(part for variable in self.variables for part in ("-e", variable)),
                 *arguments,
             ],
             environment=self._environment() | environment,
