@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -232,3 +233,25 @@ def wait_until(holds: Any, seconds: float) -> None:
     while not holds():
         assert time.monotonic() < end, f"still not so after {seconds} s"
         time.sleep(0.5)
+
+
+@contextmanager
+def scaled_to_nothing(apps: client.AppsV1Api, name: str) -> Iterator[None]:
+    """A Deployment of devpi's without pods, and back with one afterwards."""
+
+    def replicas(wanted: int) -> None:
+        body = {"spec": {"replicas": wanted}}
+        apps.patch_namespaced_deployment_scale(name, "devpi", body)
+        wait_until(
+            lambda: (
+                (apps.read_namespaced_deployment(name, "devpi").status.available_replicas or 0)
+                == wanted
+            ),
+            120,
+        )
+
+    replicas(0)
+    try:
+        yield
+    finally:
+        replicas(1)

@@ -19,7 +19,7 @@ from kubernetes.stream import stream
 from playwright.sync_api import Page
 
 from . import browser
-from .conftest import CHECKOUT, Cluster, Playbooks, wait_until
+from .conftest import CHECKOUT, Cluster, Playbooks, scaled_to_nothing, wait_until
 
 SCREENSHOTS = CHECKOUT / "test-artifacts" / "screenshots"
 # What devpi says and neither the proxy nor Keycloak nor the ingress does.
@@ -156,24 +156,13 @@ def test_nobody_without_a_session_sees_a_byte_of_devpi(cluster: Cluster, forged:
 def test_without_the_proxy_the_dashboard_is_closed(
     cluster: Cluster, apps: client.AppsV1Api
 ) -> None:
-    def scale(replicas: int) -> None:
-        body = {"spec": {"replicas": replicas}}
-        apps.patch_namespaced_deployment_scale("oauth2-proxy", "devpi", body)
-
-    def replicas() -> int:
-        found = apps.read_namespaced_deployment("oauth2-proxy", "devpi").status
-        return int(found.available_replicas or 0)
-
-    scale(0)
-    try:
-        wait_until(lambda: replicas() == 0 and ask(cluster, "/")[0] >= 500, 60)
+    with scaled_to_nothing(apps, "oauth2-proxy"):
+        wait_until(lambda: ask(cluster, "/")[0] >= 500, 60)
         for path in PATHS:
             status, said = ask(cluster, path)
             assert status >= 400
             assert not any(word in said.lower() for word in DEVPIS)
-    finally:
-        scale(1)
-    wait_until(lambda: replicas() == 1 and ask(cluster, "/")[0] == 302, 60)
+    wait_until(lambda: ask(cluster, "/")[0] == 302, 60)
 
 
 def test_the_web_host_is_closed_inside_the_cluster(

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from kubernetes import client
 
-from .conftest import Cluster, Playbooks, wait_until
+from .conftest import Cluster, Playbooks, scaled_to_nothing
 
 
 def test_a_good_installation_passes_and_nothing_is_changed(playbooks: Playbooks) -> None:
@@ -18,26 +16,6 @@ def test_a_good_installation_passes_and_nothing_is_changed(playbooks: Playbooks)
     assert run.changed == 0
     assert '"FAILED"' not in run.output
     assert run.output.count('": "ok"') >= 13
-
-
-@contextmanager
-def scaled_to_nothing(apps: client.AppsV1Api, name: str) -> Iterator[None]:
-    def replicas(wanted: int) -> None:
-        body = {"spec": {"replicas": wanted}}
-        apps.patch_namespaced_deployment_scale(name, "devpi", body)
-        wait_until(
-            lambda: (
-                (apps.read_namespaced_deployment(name, "devpi").status.available_replicas or 0)
-                == wanted
-            ),
-            120,
-        )
-
-    replicas(0)
-    try:
-        yield
-    finally:
-        replicas(1)
 
 
 @pytest.mark.parametrize(
