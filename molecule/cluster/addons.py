@@ -17,6 +17,7 @@ import names
 import network
 import registry
 import versions
+from binaries import CRDS, NOT_APPLIED
 from config import HERE, Cluster, render
 from kube import Api, Json, Unavailable, apply, apply_command
 from pki import CLUSTER_CA, certificate_file, key_file
@@ -63,7 +64,8 @@ class Definitions:
         self._cluster = cluster
         self._kubectl = programs / "kubectl"
         self._api = api
-        self._files = sorted((programs / "crds").glob("*/*.yaml"))
+        folders = [programs / "crds" / name for name in CRDS if name not in NOT_APPLIED]
+        self._files = sorted(file for folder in folders for file in folder.glob("*.yaml"))
         self._texts = [file.read_text() for file in self._files]
         self._digest = hashlib.sha256("".join(self._texts).encode()).hexdigest()
         self._under_way: Background | None = None

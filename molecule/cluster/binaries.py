@@ -137,7 +137,14 @@ CRDS = {
         versions.TRAEFIK_SUM,
         "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml",
     ),
+    "openshift": (
+        f"github.com/openshift/api@v{versions.OPENSHIFT_API}",
+        versions.OPENSHIFT_API_SUM,
+        "route/v1/zz_generated.crd-manifests/routes-TechPreviewNoUpgrade.crd.yaml",
+    ),
 }
+# Only there for tests to apply: with Routes a cluster would look like an OpenShift.
+NOT_APPLIED = ("openshift",)
 
 
 def folder() -> Path:
@@ -225,7 +232,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _disk_problems(share: float) -> Iterator[str]:
     """Compare free space with what a build from nothing takes, times the ``share`` to be built."""
     needs: dict[int, tuple[Path, float]] = {}
-    reply = _go("env", "-json", "GOMODCACHE", "GOCACHE", cwd=CLUSTER)
+    reply = go("env", "-json", "GOMODCACHE", "GOCACHE", cwd=CLUSTER)
     places = {name: Path(value) for name, value in json.loads(reply).items()}
     places["cache"] = cache.root()
     for name, place in places.items():
@@ -261,7 +268,7 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _go(*arguments: str, cwd: Path, temporary: Path | None = None) -> str:
+def go(*arguments: str, cwd: Path, temporary: Path | None = None) -> str:
     """Standard output of the go command; BuildError with the end of what it said if it fails."""
     environment = _environment()
     if temporary is not None:
@@ -277,10 +284,10 @@ def _go(*arguments: str, cwd: Path, temporary: Path | None = None) -> str:
     return reply.stdout
 
 
-def _module(module: str, expected_sum: str) -> dict[str, str]:
+def module_source(module: str, expected_sum: str) -> dict[str, str]:
     """``go mod download -json``: where ``module`` (path@version) lies, as ``Dir`` and ``Zip``."""
     # Outside of any module, so that none's go.mod has a say in it.
-    found: dict[str, str] = json.loads(_go("mod", "download", "-json", module, cwd=Path("/")))
+    found: dict[str, str] = json.loads(go("mod", "download", "-json", module, cwd=Path("/")))
     if found["Sum"] != expected_sum:
         raise BuildError(f"{module} has the sum {found['Sum']}, not {expected_sum}")
     return found
@@ -293,13 +300,15 @@ def _fetch(program: Program, workspace: Path) -> Path:
         place = workspace / "traefik"
         lay_out_traefik(place)
     # Only what is imported; `go mod download` fetches three times as much.
-    _go("list", "-mod=readonly", "-deps", program.package, cwd=place)
+    go("list", "-mod=readonly", "-deps", program.package, cwd=place)
     return place
 
 
 def lay_out_traefik(target: Path) -> None:
     """Unpack Traefik's module to ``target`` and lay ``go/traefik`` over it."""
-    module = _module(f"github.com/traefik/traefik/v3@v{versions.TRAEFIK}", versions.TRAEFIK_SUM)
+    module = module_source(
+        f"github.com/traefik/traefik/v3@v{versions.TRAEFIK}", versions.TRAEFIK_SUM
+    )
     with zipfile.ZipFile(module["Zip"]) as archive:
         prefix = f"{module['Path']}@{module['Version']}/"
         for entry in archive.infolist():
@@ -345,7 +354,7 @@ def _build_missing(folder: Path, progress: Progress) -> None:
 def _build(program: Program, place: Path, temporary: Path) -> None:
     with cache.new_folder(program.part.parent) as part:
         output = ("-o", str(part / program.name))
-        _go(
+        go(
             *("build", *FLAGS, "-ldflags", program.linking, *output, program.package),
             cwd=place,
             temporary=temporary,
@@ -360,5 +369,5 @@ def _assemble(target: Path) -> None:
             os.link(new / "kube-bundle", new / name)
         for name, (module, module_sum, pattern) in CRDS.items():
             (new / "crds" / name).mkdir(parents=True)
-            for file in sorted(Path(_module(module, module_sum)["Dir"]).glob(pattern)):
+            for file in sorted(Path(module_source(module, module_sum)["Dir"]).glob(pattern)):
                 shutil.copyfile(file, new / "crds" / name / file.with_suffix(".yaml").name)

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 _MEDIA = "application/vnd.oci.image"
+# Of all images, so that the same files make the same image.
+CREATED = "1970-01-01T00:00:00Z"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -87,8 +89,9 @@ def _write_layout(tar: tarfile.TarFile, layer: Path, reference: str, settings: S
         {
             **target,
             "config": _image_config(settings),
-            # podman builds on the image only when history and layers agree.
-            "history": [{"created_by": "local cluster of thinkube.devpi"}],
+            # podman builds on the image only when history and layers agree, and finds what it has
+            # built on it before only when its history has a time.
+            "history": [{"created": CREATED, "created_by": "local cluster of thinkube.devpi"}],
             "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
         },
     )

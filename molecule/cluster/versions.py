@@ -23,7 +23,13 @@ TRAEFIK_SUM = "h1:M1nA8OnQy59LqfDtEpsmXfAtth9NrmXdC2i+miAWgI4="
 # Has to be the version in Traefik's go.mod: with older CRDs every HTTPRoute answers 404.
 GATEWAY_API = "1.6.1"
 GATEWAY_API_SUM = "h1:mock6phZbI6rvZerwrVNk7hVNymQgHo+6sJ81Ia7ftY="
+# The last one whose module holds the definition of Routes.
+OPENSHIFT_API = "0.0.0-20240830023148-b7d0481c9094"
+OPENSHIFT_API_SUM = "h1:J1wuGhVxpsHykZBa6Beb1gQ96Ptej9AE/BvwCBiRj1E="
 PAUSE = "1.0"
+# Judges the roles' manifests in the unit tests.
+KUBE_SCORE = "1.20.0"
+KUBE_SCORE_SUM = "h1:J1VqK86SunV4Gg8emPTmwUVxe0rmXnAs5K9ZUbGMKR8="
 
 # What a build from nothing takes in each place, in GiB, rounded up.
 BUILD_DISK_GIB = {"GOMODCACHE": 2.0, "GOCACHE": 4.5, "cache": 1.5}

@@ -15,7 +15,9 @@ import pytest
 import versions
 from progress import Progress
 
-needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
+needs_go = pytest.mark.skipif(
+    shutil.which("go") is None, reason="Go is installed by what these test, and by no unit test"
+)
 
 
 def quiet() -> Progress:
