@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -12,15 +13,19 @@ from pathlib import Path
 from textwrap import indent
 from urllib.parse import urlsplit
 
+from devpi_image.defaults import PRIVATE
+from devpi_image.doors import Door
 from devpi_image.errors import Refused
-from devpi_image.plans import Front, Web
+from devpi_image.plans import Front, Web, Whole
 from devpi_image.private import write_private
+from devpi_image.rewrite import nginx_line
 from devpi_image.server import served_mark
 from devpi_image.supervisor import Service, supervise
 
 NGINX = "/usr/sbin/nginx"
-# The only folder that is writable for sure; the container has it for itself.
-_WORK = Path("/tmp/devpi-front")  # noqa: S108
+_WORK = PRIVATE / "front"
+# Where the cache asks for pages, in the folder of nginx' work.
+PAGES_SOCKET = "pages.sock"
 # Seconds: a little more than nginx gives its workers (worker_shutdown_timeout).
 _PATIENCE = 8
 
@@ -33,7 +38,8 @@ DEFAULT_HEADERS = {
 # Taken away, whatever a client or the rules say: devpi believes the first over its own
 # configuration, and the second makes pages that are right for one host only.
 OUTSIDE_URL = "X-Outside-Url"
-REMOVED_HEADERS = (OUTSIDE_URL, "X-Devpi-Absolute-Urls", "X-Original-Uri")
+ORIGINAL_URI = "X-Original-Uri"
+REMOVED_HEADERS = (OUTSIDE_URL, "X-Devpi-Absolute-Urls", ORIGINAL_URI)
 KEY_HEADER = "X-Devpi-Front-Key"
 # Taken away from who comes to the web host: all read as anonymous, and what the login proxy knows
 # of them (its cookie, their tokens, its own credential) is nothing for devpi.
@@ -86,28 +92,141 @@ def configuration(
 
     `web_key` is what the web host, if the plan has one, asks for in the header `KEY_HEADER`.
     """
-    servers = [_api_server(plan, rules, ipv6=ipv6)]
+    if plan.whole:
+        servers = [_whole_server(plan, plan.whole, rules, ipv6=ipv6)]
+    else:
+        servers = [_api_server(plan, rules, ipv6=ipv6)]
     if plan.web:
         servers.append(_web_server(plan, plan.web, rules, ipv6=ipv6, key=web_key))
     return _filled(
         "front.conf",
         {
             "work": str(work),
+            "access_log": _access_log(plan),
             "socket": str(plan.socket),
             "max_body_size": str(plan.max_body_size),
             "timeout": str(plan.timeout),
             "trusted_proxies": _lines(f"set_real_ip_from {net};" for net in plan.trusted_proxies),
+            "limit_zones": _limit_zones(plan),
+            "cache": _cache(plan, work),
             "servers": _lines(servers),
         },
     )
 
 
+def _cache(plan: Front, work: Path) -> str:
+    # Half of its age a page is what it was, and half of it renewed behind its readers.
+    fresh = (plan.page_age + 1) // 2
+    return _filled(
+        "front_cache.conf",
+        {
+            "work": str(work),
+            "pages": str(work / PAGES_SOCKET),
+            "lua": str(resources.files("devpi_image").joinpath("lua")),
+            "files": _files(plan),
+            "timeout": str(plan.timeout),
+            "age": str(plan.page_age),
+            "fresh": str(fresh),
+            "stale": str(plan.page_age - fresh),
+            "size": f"{plan.cache_size}m",
+            "metrics": _metrics(plan),
+        },
+    )
+
+
+def _metrics(plan: Front) -> str:
+    return (
+        _filled("front_metrics.conf", {"port": str(plan.metrics_port)}) if plan.metrics_port else ""
+    )
+
+
+def _limits(plan: Front) -> str:
+    """What a client may have; zones are of the whole nginx, so they have their names from here."""
+    lines = []
+    if plan.connections:
+        lines += [f"limit_conn clients {plan.connections};", "limit_conn_status 429;"]
+    if plan.request_rate:
+        lines += [f"limit_req zone=requests burst={2 * plan.request_rate} nodelay;"]
+        lines += ["limit_req_status 429;"]
+    return _lines(lines)
+
+
+def _limit_zones(plan: Front) -> str:
+    zones = []
+    if plan.connections:
+        zones.append("limit_conn_zone $binary_remote_addr zone=clients:4m;")
+    if plan.request_rate:
+        rate = f"{plan.request_rate}r/s"
+        zones.append(f"limit_req_zone $binary_remote_addr zone=requests:4m rate={rate};")
+    return _lines(zones)
+
+
+def _reads(plan: Front, headers: str, more: Iterable[str] = ()) -> str:
+    """Where a host sends what it has decided; `more` are directives of its own for files."""
+    return _filled(
+        "front_reads.conf",
+        {"headers": headers, "files": _files(plan), "file_headers": _lines(more)},
+    )
+
+
+def _files(plan: Front) -> str:
+    """The folder where devpi has its files, by their paths; empty if they are not to be had."""
+    return str(plan.serverdir / "+files") if plan.serverdir else ""
+
+
+def _access_log(plan: Front) -> str:
+    if not plan.json_log:
+        return "access_log /dev/stdout combined;"
+    fields = {
+        "time": "$time_iso8601",
+        "level": "INFO",
+        "service": "nginx",
+        "message": "$request_method $request_uri $status",
+        "client": "$remote_addr",
+        "bytes": "$body_bytes_sent",
+        "seconds": "$request_time",
+        "agent": "$http_user_agent",
+    }
+    return f"log_format lines escape=json '{json.dumps(fields)}';\naccess_log /dev/stdout lines;"
+
+
+def _whole_server(plan: Front, whole: Whole, rules: Mapping[str, str], *, ipv6: bool) -> str:
+    removed = dict.fromkeys(REMOVED_HEADERS, "")
+    headers = _headers({**rules, **removed, ORIGINAL_URI: "$front_original_uri"})
+    of_files = (
+        "add_header Content-Security-Policy $uploaded_policy;",
+        "add_header X-Content-Type-Options nosniff;",
+    )
+    return _filled(
+        "front_whole.conf",
+        {
+            "listen": _lines(_listen_at(door, ipv6=ipv6) for door in whole.doors),
+            "headers": headers,
+            "limits": _limits(plan),
+            "reads": _reads(plan, headers, of_files),
+            "served": str(served_mark(plan.socket)),
+            "login_rate": plan.login_rate,
+            "login_burst": str(plan.login_burst),
+            "max_body_size": str(plan.max_body_size),
+        },
+    )
+
+
+def _listen_at(door: Door, *, ipv6: bool) -> str:
+    if door.path:
+        return f"listen {door};"
+    return _listen(door.port, ipv6=ipv6) if not door.host else f"listen {door};"
+
+
 def _api_server(plan: Front, rules: Mapping[str, str], *, ipv6: bool) -> str:
+    headers = _headers({**rules, **dict.fromkeys(REMOVED_HEADERS, "")})
     return _filled(
         "front_api.conf",
         {
             "listen": _listen(plan.port, ipv6=ipv6),
-            "headers": _headers({**rules, **dict.fromkeys(REMOVED_HEADERS, "")}),
+            "headers": headers,
+            "limits": _limits(plan),
+            "reads": _reads(plan, headers),
             "served": str(served_mark(plan.socket)),
             "login_rate": plan.login_rate,
             "login_burst": str(plan.login_burst),
@@ -224,34 +343,56 @@ def read_key(file: Path) -> str:
 
 def serve_front(plan: Front) -> int:
     """Run nginx until it is stopped; the exit code."""
-    rules = header_rules(read_rules(plan.headers_dir))
-    key = read_key(plan.web.key_file) if plan.web and plan.web.key_file else None
-    text = configuration(plan, rules, _WORK, ipv6=_has_ipv6(), web_key=key)
     try:
-        # It holds the key.
-        file = write_private(_WORK / "nginx.conf", text.encode())
+        return supervise([front_service(plan)], plan.restarts)
     except OSError as error:
         raise Refused(
             f"{error.filename}: {error.strerror}. The front needs a writable /tmp."
         ) from None
-    return supervise(
-        Service(
-            name="nginx",
-            command=(NGINX, "-e", "stderr", "-c", str(file)),
-            environment=plan.environment,
-            stop_signal=signal.SIGQUIT,
-            clean_codes=frozenset({0}),
-            patience=_PATIENCE,
-            answers=lambda: _listens(plan.port),
-        ),
-        plan.restarts,
+
+
+def front_service(plan: Front) -> Service:
+    """nginx, its configuration written. Raises `Refused` or `OSError`."""
+    rules = header_rules(read_rules(plan.headers_dir))
+    key = read_key(plan.web.key_file) if plan.web and plan.web.key_file else None
+    text = configuration(plan, rules, _WORK, ipv6=_has_ipv6(), web_key=key)
+    # It holds the key.
+    file = write_private(_WORK / "nginx.conf", text.encode())
+    whole = plan.whole or Whole((Door(port=plan.port),), socket_mode=0, also_80=False)
+    sockets = [door.path for door in whole.doors if door.path]
+
+    def remove_sockets() -> None:
+        # nginx stumbles over those of one that was killed.
+        for path in (*sockets, _WORK / PAGES_SOCKET):
+            path.unlink(missing_ok=True)
+
+    def close_sockets() -> None:
+        # nginx makes them for everybody.
+        for path in sockets:
+            path.chmod(whole.socket_mode)
+
+    return Service(
+        name="nginx",
+        command=(NGINX, "-e", "stderr", "-c", str(file)),
+        environment=plan.environment,
+        stop_signal=signal.SIGQUIT,
+        clean_codes=frozenset({0}),
+        patience=_PATIENCE,
+        answers=lambda: all(map(_listens, whole.doors)),
+        served=close_sockets,
+        prepare=remove_sockets,
+        rewrite=nginx_line if plan.json_log else None,
     )
 
 
-def _listens(port: int) -> bool:
+def _listens(door: Door) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
+        if isinstance(door.near, Path):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(str(door.near))
+        else:
+            socket.create_connection(door.near, timeout=1).close()
+        return True
     except OSError:
         return False
 
