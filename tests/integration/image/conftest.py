@@ -11,12 +11,14 @@ import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from containers import SYSTEM_CA, Pod, free_port, podman
+from registry import Registry, serving
 
 CONTEXT = Path(__file__).parents[3] / "roles/devpi_image/files/image"
 
@@ -45,7 +47,18 @@ def image(engine: None) -> str:
     secret = [f"--secret=id=ca,src={SYSTEM_CA}"] if SYSTEM_CA.exists() else []
     base = f"--build-arg=BASE={base_image()}"
     podman(
-        "build", "--quiet", "--network=host", "--pull=false", base, *secret, "--tag", name, CONTEXT
+        "build",
+        "--quiet",
+        "--format=docker",
+        # As the role does.
+        "--timestamp=1767225600",
+        "--network=host",
+        "--pull=false",
+        base,
+        *secret,
+        "--tag",
+        name,
+        CONTEXT,
     )
     return name
 
@@ -63,6 +76,16 @@ def base_image() -> str:
         " DEVPI_TEST_BASE name a Debian 13 image."
     )
     return podman("load", "--quiet", "--input", archives[-1]).split()[-1]
+
+
+def stage(name: str) -> str:
+    """The image of a stage of the Containerfile; made before, as part of the image."""
+    secret = [f"--secret=id=ca,src={SYSTEM_CA}"] if SYSTEM_CA.exists() else []
+    options = ["--format=docker", "--network=host", "--pull=false", *secret]
+    base = f"--build-arg=BASE={base_image()}"
+    named = f"localhost/thinkube-devpi-test-{name}:latest"
+    podman("build", "--quiet", *options, base, f"--target={name}", "--tag", named, CONTEXT)
+    return named
 
 
 @pytest.fixture
@@ -84,3 +107,20 @@ def served(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[Pod
 def other_port() -> int:
     """For a second front."""
     return free_port()
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory, engine: None) -> Iterator[Registry]:
+    """A registry for role devpi_image, shared by the tests of a file."""
+    with serving(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
+@pytest.fixture
+def good(registry: Registry) -> dict[str, Any]:
+    """The variables with which the role builds and pushes."""
+    return {
+        "harbor_registry": registry.host,
+        "devpi_ca_bundle": str(registry.ca),
+        "devpi_image_base": base_image(),
+    }

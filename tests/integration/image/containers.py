@@ -25,18 +25,31 @@ NUMBERS = itertools.count()
 NAMED_PORTS: set[int] = set()
 
 
-def podman(*arguments: str | Path, check: bool = True, timeout: float = 600) -> str:
+def ended(command: Sequence[str | Path], timeout: float = 300, **options: Any) -> tuple[int, str]:
+    """Exit code and output of a program that ends by itself."""
     done = subprocess.run(
-        ["podman", *map(str, arguments)],
+        [str(part) for part in command],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
         timeout=timeout,
+        **options,
     )
-    if check:
-        assert done.returncode == 0, done.stdout
-    return done.stdout
+    return done.returncode, str(done.stdout)
+
+
+def run(command: Sequence[str | Path], timeout: float = 300, **options: Any) -> str:
+    """Output of a program that has to succeed."""
+    code, output = ended(command, timeout, **options)
+    assert code == 0, output
+    return output
+
+
+def podman(*arguments: str | Path, check: bool = True, timeout: float = 600) -> str:
+    code, output = ended(["podman", *arguments], timeout)
+    assert code == 0 or not check, output
+    return output
 
 
 @dataclass
@@ -164,6 +177,7 @@ class Pod:
             "DEVPI_TOKEN_KEY_FILE": "/etc/devpi/token-key/token-key",
             "DEVPI_FRONT_API_PORT": str(self.port),
             "DEVPI_FRONT_API_HOST": "devpi-api.example.org",
+            "DEVPI_FRONT_SERVERDIR": "/data/server",
         }
         given = [f"--volume={self.folder / name}:{place}" for name, place in mounts.items()]
         if SYSTEM_CA.exists():
@@ -174,6 +188,7 @@ class Pod:
             "--network=host",
             f"--user={self.uid}:0",
             "--read-only",
+            "--no-healthcheck",
             "--cap-drop=all",
             "--security-opt=no-new-privileges",
             *given,
@@ -181,15 +196,8 @@ class Pod:
 
     def run(self, *command: str, **environment: str) -> tuple[int, str]:
         """Exit code and output of a container that ends by itself."""
-        done = subprocess.run(
-            ["podman", "run", "--rm", *self.options(environment), self.image, *command],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        return done.returncode, done.stdout
+        options = self.options(environment)
+        return ended(["podman", "run", "--rm", *options, self.image, *command], timeout=120)
 
     def start(self, *command: str, **environment: str) -> Container:
         name = f"devpi-test-{os.getpid()}-{next(NUMBERS)}"
@@ -233,18 +241,3 @@ def listens(port: int) -> bool:
 def login(port: int, user: str = "root", password: str = PASSWORD) -> Answer:
     body = json.dumps({"user": user, "password": password}).encode()
     return ask(port, "/+login", "POST", {"Content-Type": "application/json"}, body)
-
-
-def run(command: Sequence[str | Path], **options: Any) -> str:
-    """Output of a program that has to succeed."""
-    done = subprocess.run(
-        [str(part) for part in command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=300,
-        **options,
-    )
-    assert done.returncode == 0, done.stdout
-    return str(done.stdout)

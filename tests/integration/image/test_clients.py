@@ -4,15 +4,22 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import shutil
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containers import PASSWORD, Pod, run
+from conftest import stage
+from containers import PASSWORD, Pod, ended, podman, run
 
+ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "docs/examples"
+PIP_ENV = ROOT / "roles/devpi_client/files/devpi-pip-env"
 CLIENTS = ("uv==0.13.8", "twine==7.0.0", "devpi-client==7.3.0")
 
 
@@ -74,6 +81,17 @@ def wheel(folder: Path, version: str) -> Path:
     with zipfile.ZipFile(file, "w") as archive:
         for name, text in contents.items():
             archive.writestr(name, text)
+    return file
+
+
+def sdist(folder: Path, version: str) -> Path:
+    """Sources that hold nothing but their metadata."""
+    file = folder / f"thinkube_probe-{version}.tar.gz"
+    text = f"Metadata-Version: 2.1\nName: thinkube-probe\nVersion: {version}\n".encode()
+    with tarfile.open(file, "w:gz") as archive:
+        entry = tarfile.TarInfo(f"thinkube_probe-{version}/PKG-INFO")
+        entry.size = len(text)
+        archive.addfile(entry, io.BytesIO(text))
     return file
 
 
@@ -157,3 +175,45 @@ def test_an_upload_comes_back_the_same(
     )
     [back] = (tmp_path / "back").iterdir()
     assert hashlib.sha256(back.read_bytes()).digest() == hashlib.sha256(file.read_bytes()).digest()
+
+
+@pytest.fixture(scope="module")
+def with_pip(image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image for builds: that stage of ours which has a pip, under its usual name."""
+    folder = tmp_path_factory.mktemp("with-pip")
+    pip = "PYTHONPATH=/build/pip exec python3 -m pip --python /opt/devpi/bin/python"
+    (folder / "pip").write_text(f'#!/bin/sh\n{pip} "$@"\n')
+    (folder / "pip").chmod(0o755)
+    (folder / "Containerfile").write_text(f"FROM {stage('build')}\nCOPY pip /usr/local/bin/\n")
+    return podman("build", "--quiet", folder).split()[-1]
+
+
+def test_a_folder_is_uploaded_and_builds_take_packages_from_there(
+    index: str, environment: dict[str, str], clients: Path, tmp_path: Path, with_pip: str
+) -> None:
+    folder, context = tmp_path / "wheelhouse", tmp_path / "context"
+    folder.mkdir()
+    context.mkdir()
+    wheel(folder, "2.0")
+    sdist(folder, "2.1")
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    known = environment | {
+        "PATH": f"{clients}{os.pathsep}{environment['PATH']}",
+        "DEVPI_PASSWORD_FILE": str(tmp_path / "password"),
+    }
+    upload: list[str | Path] = ["sh", EXAMPLES / "upload-folder", folder, "root/stable"]
+    code, output = ended(upload, env=known | {"DEVPI_URL": "http://127.0.0.1:1"})
+    assert (code, "nothing is uploaded" in output) == (1, True), output
+    run(upload, env=known | {"DEVPI_URL": index.removesuffix("/root/stable/")})
+    # Of the version that is nowhere else.
+    (context / "requirements.txt").write_text("thinkube-probe==2.0\n")
+    shutil.copy(PIP_ENV, context)
+    shutil.copy(EXAMPLES / "Containerfile.cached", context / "Containerfile")
+    build = ["build", "--quiet", "--network=host", f"--from={with_pip}"]
+    built = podman(*build, f"--build-arg=INDEX={index}+simple/", context).split()[-1]
+    show = "import thinkube_probe; print(thinkube_probe.version)"
+    alone = ["run", "--rm", "--network=none", "--no-healthcheck", built]
+    assert podman(*alone, "/opt/devpi/bin/python", "-c", show) == "2.0\n"
+    podman("rmi", "--force", built)
+    listed = run([clients / "devpi", "list", "--all", "thinkube-probe"], env=environment)
+    assert all(file.name in listed for file in folder.iterdir())

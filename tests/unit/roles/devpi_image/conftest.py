@@ -7,3 +7,4 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[4] / "roles/devpi_image/files/image"))
+sys.path.insert(0, str(Path(__file__).parent))

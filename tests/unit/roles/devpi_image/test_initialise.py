@@ -8,14 +8,17 @@ import pytest
 from devpi_image.errors import Refused
 from devpi_image.initialise import is_initialised, judged
 from devpi_image.lock import only_one
-from devpi_image.server import private_copy
+from devpi_image.token_key import kept_key, private_copy
 
 FOLDER = Path("/data/server")
 
 
 def test_what_a_folder_is() -> None:
-    assert judged(FOLDER, {".nodeinfo", ".serverversion", ".sqlite"})
-    assert not judged(FOLDER, set())
+    assert judged(FOLDER, {".nodeinfo", ".serverversion", ".sqlite"}, "4")
+    assert not judged(FOLDER, set(), "")
+    assert not judged(FOLDER, {"lost+found", ".lock"}, "")
+    # One that was killed is gone on with, whatever it had moved already.
+    assert not judged(FOLDER, {".initialising", ".nodeinfo", ".sqlite"}, "")
 
 
 @pytest.mark.parametrize(
@@ -23,12 +26,28 @@ def test_what_a_folder_is() -> None:
     [
         ({".nodeinfo"}, r"\.nodeinfo is there, \.serverversion is not"),
         ({".serverversion", ".sqlite"}, r"\.serverversion is there, \.nodeinfo is not"),
-        ({"lost+found"}, "no devpi data"),
+        ({"lost+found", "photo.jpg"}, r"no devpi data \(photo.jpg"),
     ],
 )
 def test_foreign_and_half_folders_are_refused(entries: set[str], says: str) -> None:
     with pytest.raises(Refused, match=says):
-        judged(FOLDER, entries)
+        judged(FOLDER, entries, "4")
+
+
+@pytest.mark.parametrize("version", ["2", "3.1.0", "5", ""])
+def test_another_format_is_refused(version: str) -> None:
+    with pytest.raises(Refused, match=r"has the format .* Nothing was changed"):
+        judged(FOLDER, {".nodeinfo", ".serverversion"}, version)
+
+
+def test_the_token_key_is_made_once_or_adopted(tmp_path: Path) -> None:
+    made = kept_key(tmp_path)
+    assert (made.name, made.stat().st_mode & 0o777) == (".secret", 0o600)
+    assert kept_key(tmp_path) == made
+    adopted = tmp_path / "old"
+    adopted.mkdir()
+    (adopted / "secret").write_text("of another image")
+    assert kept_key(adopted) == adopted / "secret"
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

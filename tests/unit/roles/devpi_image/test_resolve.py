@@ -2,44 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from devpi_image.defaults import SERVER_DEFAULTS
+from devpi_image.disk import Disk
+from devpi_image.doors import Door
 from devpi_image.errors import Refused
-from devpi_image.plans import Execute, Front, Health, Init, Server, Web
-from devpi_image.resolve import SERVER_DEFAULTS, resolve
+from devpi_image.passwords import Source
+from devpi_image.plans import Execute, Front, Health, Init, Plan, Server, Web
+from devpi_image.resolve import resolve
+from devpi_image.settings import server_variables
+from fake_disk import EMPTY, FakeDisk
 
 
-def server(environment: dict[str, str], *arguments: str) -> Server:
-    plan = resolve(environment, arguments)
+def resolved(environment: dict[str, str], arguments: Sequence[str], disk: Disk = EMPTY) -> Plan:
+    return resolve(environment, arguments, disk)
+
+
+def server(environment: dict[str, str], *options: str) -> Server:
+    plan = resolved(environment, ["server", *options])
     assert isinstance(plan, Server)
     return plan
 
 
 def front(**environment: str) -> Front:
-    plan = resolve(environment, ["front"])
+    plan = resolved(environment, ["front"])
     assert isinstance(plan, Front)
     return plan
 
 
-@pytest.mark.parametrize("arguments", [[], ["server"]])
-def test_no_command_is_the_server(arguments: list[str]) -> None:
-    plan = server({}, *arguments)
+def init(environment: dict[str, str]) -> Init:
+    plan = resolved(environment, ["init"])
+    assert isinstance(plan, Init)
+    return plan
+
+
+def test_the_server_by_itself_has_its_socket() -> None:
+    plan = server({})
+    own = {"serverdir": "/data/server", "unix-socket": "/run/devpi/devpi.sock"}
     assert plan.command == ("/opt/devpi/bin/devpi-server",)
-    assert plan.environment == {**SERVER_DEFAULTS, "DEVPISERVER_SERVERDIR": "/data/server"}
-    assert (plan.serverdir, plan.socket) == (Path("/data/server"), Path("/run/devpi/devpi.sock"))
-
-
-@pytest.mark.parametrize("arguments", [["server", "--debug"], ["--debug"]])
-def test_options_go_to_the_server(arguments: list[str]) -> None:
-    assert server({}, *arguments).command == ("/opt/devpi/bin/devpi-server", "--debug")
+    assert plan.environment == server_variables({**SERVER_DEFAULTS, **own})
+    assert plan.serverdir == Path("/data/server")
+    assert plan.doors == (Door(path=Path("/run/devpi/devpi.sock")),)
 
 
 def test_what_is_given_wins_over_the_defaults() -> None:
     given = {"DEVPISERVER_RESTRICT_MODIFY": "root,admin", "DEVPISERVER_UNIX_SOCKET": "/run/x.sock"}
-    plan = server(given)
+    plan = server(given, "--debug")
     assert plan.environment["DEVPISERVER_RESTRICT_MODIFY"] == "root,admin"
-    assert plan.socket == Path("/run/x.sock")
+    assert plan.environment["DEVPISERVER_DEBUG"] == "true"
+    assert plan.doors == (Door(path=Path("/run/x.sock")),)
+
+
+def test_a_replica_promises_no_metadata_unless_told_to() -> None:
+    name, primary = "DEVPISERVER_ENABLE_CORE_METADATA", {"DEVPISERVER_PRIMARY_URL": "https://one"}
+    assert server({}).environment[name] == "true"
+    assert server({name: "false"}).environment[name] == "false"
+    assert name not in server(primary).environment
+    assert server({**primary, name: "true"}).environment[name] == "true"
 
 
 def test_an_empty_variable_is_one_that_is_not_set() -> None:
@@ -70,18 +92,15 @@ def test_a_service_named_devpi_is_no_setting() -> None:
 )
 @pytest.mark.parametrize("command", ["server", "front"])
 def test_no_password_reaches_a_service(name: str, command: str) -> None:
-    plan = resolve({name: "secret"}, [command])
+    plan = resolved({name: "secret"}, [command])
     assert isinstance(plan, Server | Front)
     assert name not in plan.environment
 
 
 def test_where_the_front_listens_is_not_told_the_server() -> None:
-    plan = server(
-        {"DEVPISERVER_HOST": "0.0.0.0", "DEVPISERVER_PORT": "80", "DEVPISERVER_LISTEN": "*:80"}
-    )
-    assert (
-        not {"DEVPISERVER_HOST", "DEVPISERVER_PORT", "DEVPISERVER_LISTEN"} & plan.environment.keys()
-    )
+    for given in (["--host=0.0.0.0", "--port", "80"], ["--listen", "*:80"]):
+        told = server({}, *given).environment.keys()
+        assert not {"DEVPISERVER_HOST", "DEVPISERVER_PORT", "DEVPISERVER_LISTEN"} & told
 
 
 def test_one_bundle_is_trusted_by_all() -> None:
@@ -98,25 +117,47 @@ def test_the_token_key_is_a_file() -> None:
 
 
 def test_init_takes_the_password_from_one_place() -> None:
-    from_file = resolve({"DEVPISERVER_ROOT_PASSWD_FILE": "/etc/p"}, ["init"])
-    assert from_file == Init(Path("/data/server"), Path("/etc/p"), {})
-    assert resolve({"DEVPISERVER_ROOT_PASSWD": "p"}, ["init"]) == Init(
-        Path("/data/server"), "p", {}
+    name = "DEVPISERVER_ROOT_PASSWD"
+    assert init({f"{name}_FILE": "/etc/p"}).passwords.root == (
+        Source(f"{name}_FILE", Path("/etc/p")),
     )
-    assert resolve({}, ["init"]) == Init(Path("/data/server"), None, {})
-    with pytest.raises(Refused, match="both set"):
-        resolve(
-            {"DEVPISERVER_ROOT_PASSWD": "p", "DEVPISERVER_ROOT_PASSWD_FILE": "/etc/p"}, ["init"]
-        )
+    assert init({name: "p"}).passwords.root == (Source(name, "p"),)
+    plan = init({name: "p"})
+    assert not plan.passwords.user
+    assert not any("PASSW" in name for name in plan.environment)
+    assert not init({}).passwords.root
+    assert not init({}).invents
 
 
-def test_health_asks_the_socket() -> None:
-    assert resolve({"DEVPISERVER_UNIX_SOCKET": "/x.sock"}, ["health"]) == Health(Path("/x.sock"))
+def test_health_asks_where_it_runs() -> None:
+    assert resolved({"DEVPISERVER_UNIX_SOCKET": "/x.sock"}, ["health"]) == Health(
+        (Path("/x.sock"),)
+    )
+    said = FakeDisk(said={"doors": [["127.0.0.1", 8000], ["/run/devpi/devpi.sock"]]})
+    expected = (("127.0.0.1", 8000), Path("/run/devpi/devpi.sock"))
+    assert resolved({}, ["health"], said) == Health(expected)
 
 
 def test_anything_else_is_executed_with_what_it_needs() -> None:
-    plan = resolve({"DEVPISERVER_ROOT_PASSWD": "p"}, ["devpi-init", "--help"])
-    assert plan == Execute(("devpi-init", "--help"), {"DEVPISERVER_ROOT_PASSWD": "p"})
+    given = {"DEVPI_INDEX": "root/stable", "DEVPI_ANYTHING": "of the user's own"}
+    assert resolved(given, ["devpi", "use"]) == Execute(("devpi", "use"), given)
+
+
+@pytest.mark.parametrize(
+    ("environment", "disk", "place"),
+    [
+        ({}, EMPTY, "/data/server"),
+        ({"DEVPI_SERVERDIR": "/srv/old"}, EMPTY, "/srv/old"),
+        ({}, FakeDisk(data=frozenset({Path("/data/devpi")})), "/data/devpi"),
+        ({}, FakeDisk(said={"serverdir": "/given/as/argument"}), "/given/as/argument"),
+    ],
+)
+def test_a_program_of_devpi_finds_the_data(
+    environment: dict[str, str], disk: FakeDisk, place: str
+) -> None:
+    plan = resolved(environment, ["devpi-export", "/backup"], disk)
+    expected = {"DEVPISERVER_SERVERDIR": place}
+    assert plan == Execute(("/opt/devpi/bin/devpi-export", "/backup"), expected, Path(place))
 
 
 def test_front_settings() -> None:
@@ -180,10 +221,10 @@ def test_a_web_host_needs_a_port_of_its_own(port: str, says: str) -> None:
 )
 def test_a_wrong_value_is_named(command: str, name: str, value: str) -> None:
     with pytest.raises(Refused, match=name):
-        resolve({name: value}, [command])
+        resolved({name: value}, [command])
 
 
 @pytest.mark.parametrize("command", ["front", "init", "health"])
 def test_commands_take_no_arguments(command: str) -> None:
     with pytest.raises(Refused, match="takes no arguments"):
-        resolve({}, [command, "--debug"])
+        resolved({}, [command, "--debug"])

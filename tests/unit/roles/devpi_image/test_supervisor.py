@@ -21,8 +21,10 @@ from devpi_image.supervisor import Service, supervise
 
 folder = pathlib.Path(sys.argv[1])
 sys.exit(supervise(
-    Service("it", (sys.executable, "-c", sys.argv[2], str(folder)), dict(os.environ), signal.SIGINT,
-            frozenset({0, 130}), 0.5, (folder / "up").exists, lambda: (folder / "served").touch()),
+    [Service("it", (sys.executable, "-c", program, str(folder)), dict(os.environ), signal.SIGINT,
+             frozenset({0, 130}), 0.5, (folder / "up").exists, lambda: (folder / "served").touch(),
+             rewrite=lambda line, _: f"<{line}>")
+     for program in sys.argv[2].split("----")],
     RestartLimit(int(sys.argv[3]), 60),
 ))
 """
@@ -80,6 +82,14 @@ def test_one_that_ends_is_started_again_until_it_is_too_much(tmp_path: Path) -> 
     assert "giving up" in running.communicate()[1]
 
 
+def test_its_standard_error_is_rewritten_in_each_of_its_lives(tmp_path: Path) -> None:
+    running = start(tmp_path, "import sys; print('said', file=sys.stderr)" + COUNTS, ends=1)
+    assert running.wait(30) == 3
+    lines = running.communicate()[1].splitlines()
+    assert lines.count("<said>") == 2
+    assert "giving up" in lines[-1]
+
+
 def test_one_that_never_served_is_not_tried_again(tmp_path: Path) -> None:
     running = start(tmp_path, "import sys; sys.exit(7)", ends=5)
     assert running.wait(10) == 7
@@ -92,3 +102,43 @@ def test_one_that_never_served_is_not_tried_again(tmp_path: Path) -> None:
 )
 def test_only_recent_ends_count(ends: list[float], expected: bool) -> None:
     assert gives_up(ends, 100.0, RestartLimit(ends=2, seconds=60)) is expected
+
+
+def test_two_are_stopped_one_after_the_other(tmp_path: Path) -> None:
+    running = start(tmp_path, f"{WORKS}----{WORKS}")
+    await_file(tmp_path / "served")
+    time.sleep(0.5)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(10) == 0
+    assert running.communicate()[1].count("it is stopped") == 2
+
+
+def test_one_that_ends_for_good_takes_the_other_with_it(tmp_path: Path) -> None:
+    running = start(tmp_path, f"{COUNTS}----{WORKS}", ends=0)
+    assert running.wait(30) == 3
+    said = running.communicate()[1]
+    assert "giving up" in said
+    assert "it is stopped" in said
+
+
+LEAVES = """
+import os, pathlib, sys, time
+folder = pathlib.Path(sys.argv[1])
+(folder / 'up').touch()
+if os.fork() == 0:
+    (folder / 'left').write_text(str(os.getpid()))
+    time.sleep(30)
+time.sleep(0.4)
+os._exit(3)
+"""
+
+
+def test_what_one_leaves_behind_is_taken_away(tmp_path: Path) -> None:
+    assert start(tmp_path, LEAVES).wait(30) == 3
+    left = int((tmp_path / "left").read_text())
+    until = time.monotonic() + 5
+    while (
+        Path(f"/proc/{left}/stat").exists() and " Z " not in Path(f"/proc/{left}/stat").read_text()
+    ):
+        assert time.monotonic() < until
+        time.sleep(0.02)

@@ -3,22 +3,26 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 
 from devpi_image import health
+from devpi_image.defaults import PRIVATE
+from devpi_image.disk import NODE_FILE
 from devpi_image.errors import Refused
 from devpi_image.initialise import is_initialised, whose
 from devpi_image.lock import only_one
+from devpi_image.log import say, server_logging
 from devpi_image.plans import Server
-from devpi_image.private import write_private
+from devpi_image.rewrite import lines_of
+from devpi_image.running import write_running
 from devpi_image.supervisor import Service, supervise
+from devpi_image.token_key import private_copy
 
 # devpi-server is stopped by SIGINT only (SIGTERM kills it in the middle); it then says 0, 1, or
 # dies by the signal, as the moment will have it.
 _STOPPED = frozenset({0, 1, 128 + signal.SIGINT})
-# The container's own /tmp; no other container of the pod sees the key.
-_PRIVATE = Path("/tmp/devpi-server")  # noqa: S108
 
 
 def served_mark(socket: Path) -> Path:
@@ -35,39 +39,62 @@ def serve(plan: Server) -> int:
         raise Refused(
             f"{plan.serverdir} is not initialised. Run this image once with the command 'init'."
         )
-    command = plan.command
-    if plan.token_key:
-        command += ("--secretfile", str(private_copy(plan.token_key, _PRIVATE)))
     try:
-        plan.socket.parent.mkdir(parents=True, exist_ok=True)
         with only_one(plan.serverdir / ".lock", plan.serverdir):
-            return supervise(_service(plan, command), plan.restarts)
+            service = server_service(plan)
+            write_running(plan.serverdir, plan.doors)
+            return supervise([service], plan.restarts)
     except OSError as error:
         raise Refused(f"{error.filename}: {error.strerror}. {whose(plan.serverdir)}") from None
 
 
-def _service(plan: Server, command: tuple[str, ...]) -> Service:
+def server_service(plan: Server) -> Service:
+    """devpi-server, with all that it reads in its place. Raises `Refused` or `OSError`."""
+    for note in plan.notes:
+        say(note)
+    _check_role(plan)
+    options: list[str] = []
+    if plan.token_key:
+        options += ["--secretfile", str(private_copy(plan.token_key, PRIVATE / "server"))]
+    if plan.json_log and "DEVPISERVER_LOGGER_CFG" not in plan.environment:
+        debug = plan.environment.get("DEVPISERVER_DEBUG") == "true"
+        options += ["--logger-cfg", str(server_logging(PRIVATE / "server", debug=debug))]
+    door = plan.doors[0]
+    if door.path:
+        door.path.parent.mkdir(parents=True, exist_ok=True)
+    say(f"starting devpi-server with {', '.join(_told(plan))}")
     return Service(
         name="devpi-server",
-        command=command,
+        command=(*plan.command, *options),
         environment=plan.environment,
         stop_signal=signal.SIGINT,
         clean_codes=_STOPPED,
         patience=plan.patience,
-        answers=lambda: health.answers(plan.socket),
-        served=lambda: served_mark(plan.socket).touch(),
+        answers=lambda: health.answers(door.near),
+        served=lambda: served_mark(door.path).touch() if door.path else None,
+        rewrite=lines_of("devpi-server") if plan.json_log else None,
     )
 
 
-def private_copy(source: Path, folder: Path) -> Path:
-    """A copy of the token key as devpi wants it: 0600 in a folder that nobody else can write.
+def _told(plan: Server) -> list[str]:
+    """The options that devpi-server is given; there is no secret among them."""
+    prefix = "DEVPISERVER_"
+    return sorted(
+        f"{name.removeprefix(prefix).replace('_', '-').lower()}={value}"
+        for name, value in plan.environment.items()
+        if name.startswith(prefix)
+    )
 
-    A mounted Secret is readable for its group in a folder that all can write. Raises `Refused`.
-    """
+
+def _check_role(plan: Server) -> None:
+    if not plan.is_replica:
+        return
     try:
-        key = source.read_bytes()
-    except OSError as error:
-        raise Refused(f"DEVPI_TOKEN_KEY_FILE names {source}: {error.strerror}.") from None
-    if not key:
-        raise Refused(f"DEVPI_TOKEN_KEY_FILE names {source}, which is empty.")
-    return write_private(folder / "token-key", key)
+        role = json.loads((plan.serverdir / NODE_FILE).read_text()).get("role")
+    except ValueError:
+        role = None
+    if role != "replica":
+        raise Refused(
+            f"DEVPISERVER_PRIMARY_URL is set, but {plan.serverdir} holds data of its own (role"
+            f" '{role}'), which can't become a replica. Start one with an empty volume."
+        )

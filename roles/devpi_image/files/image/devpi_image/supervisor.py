@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One service, kept running inside its container.
+"""Services, kept running inside their container.
 
 A container that ends takes the whole pod out of its Service for 1 s, then 12 s, then longer; a
 server that is started again in place is away for the 2 s of its start. As process 1 it also
@@ -8,27 +8,31 @@ collects orphans and turns the signal that stops a container into the one the se
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from devpi_image.log import say
 from devpi_image.plans import RestartLimit
+from devpi_image.rewrite import Rewrite, Rewriter
 
 _STOP = {signal.SIGTERM, signal.SIGINT}
 _WATCHED = _STOP | {signal.SIGCHLD}
 _POLL = 0.1
 _PAUSE = 1.0
+_STANDARD_ERROR = 2
 
 
 @dataclass(frozen=True)
 class Service:
     """A program that is to be kept running.
 
-    `answers` says whether it serves; `served` is called when it does so for the first time. Asked
-    to stop by `stop_signal`, it has `patience` seconds to end with one of the `clean_codes`.
+    `answers` says whether it serves; `served` is called when it does so for the first time, and
+    `prepare` before each start. Asked to stop by `stop_signal`, it has `patience` seconds to end
+    with one of the `clean_codes`. Its standard error goes through `rewrite`, if there is one.
     """
 
     name: str
@@ -39,16 +43,8 @@ class Service:
     patience: float
     answers: Callable[[], bool]
     served: Callable[[], None] = lambda: None
-
-
-@dataclass(frozen=True)
-class Life:
-    """How one process of the service went: its exit code (128 + n for signal n)."""
-
-    code: int
-    served: bool
-    stopped: bool
-    killed: bool
+    prepare: Callable[[], None] = lambda: None
+    rewrite: Rewrite | None = None
 
 
 def gives_up(ends: Sequence[float], now: float, limit: RestartLimit) -> bool:
@@ -56,60 +52,144 @@ def gives_up(ends: Sequence[float], now: float, limit: RestartLimit) -> bool:
     return len([end for end in ends if now - end <= limit.seconds]) > limit.ends
 
 
-def supervise(service: Service, limit: RestartLimit) -> int:
-    """Run the service until it is stopped or ends for good; the container's exit code."""
+def supervise(services: Sequence[Service], limit: RestartLimit) -> int:
+    """Run the services until they are stopped or one ends for good; the container's exit code.
+
+    They are stopped in their order, one after the other.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
-    ends: list[float] = []
+    dead: dict[int, int] = {}
+    runners = [_Runner(service, limit, dead) for service in services]
+    for runner in runners:
+        runner.start()
     while True:
-        life = _live(service)
-        if life.stopped:
-            if life.killed:
-                say(f"{service.name} did not stop within {service.patience} s and was killed")
-                return 0
-            clean = life.code in service.clean_codes
-            say(f"{service.name} is stopped" if clean else f"{service.name} ended with {life.code}")
-            return 0 if clean else life.code or 1
-        if not ends and not life.served:
-            # Nothing that a second try would mend: its own message stands above this line.
-            say(f"{service.name} ended with {life.code} before it had answered once")
-            return life.code or 1
-        ends.append(time.monotonic())
-        if gives_up(ends, time.monotonic(), limit):
-            say(f"{service.name} ended {len(ends)} times, giving up")
-            return life.code or 1
-        say(f"{service.name} ended with {life.code}, starting it again")
-        if not life.served and _stop_asked(_PAUSE):
-            return 0
-
-
-def _live(service: Service) -> Life:
-    started = time.monotonic()
-    child = os.posix_spawn(
-        service.command[0],
-        service.command,
-        service.environment,
-        setsigmask=(),
-        setsigdef=(*_STOP, signal.SIGPIPE),
-    )
-    served = killed = False
-    deadline: float | None = None
-    while True:
-        event = _next_signal(None if served and deadline is None else _POLL)
+        event = _next_signal(_POLL if any(runner.is_watched for runner in runners) else None)
         if event in _STOP:
-            deadline = deadline or time.monotonic() + service.patience
-            os.kill(child, service.stop_signal)
-        if (code := _collect(child)) is not None:
-            return Life(code, served, stopped=deadline is not None, killed=killed)
-        if deadline is not None:
+            return _stop(runners)
+        dead.update(_buried())
+        for runner in runners:
+            if runner.pid in dead and (end := runner.ended(dead[runner.pid])) is not None:
+                _stop(runners)
+                return end
+        # Numbers of processes come again.
+        dead.clear()
+        for runner in runners:
+            runner.tend()
+
+
+@dataclass
+class _Runner:
+    """A service and what has become of it; without a `pid` it is not running.
+
+    All share the exit codes of the `dead`, by process: who waits buries those of the others too.
+    """
+
+    service: Service
+    limit: RestartLimit
+    dead: dict[int, int]
+    pid: int | None = None
+    started: float = 0.0
+    serves: bool = False
+    ends: list[float] = field(default_factory=list)
+    again_at: float | None = None
+    rewriter: Rewriter | None = None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether something is due that no signal tells of."""
+        return not self.serves or self.again_at is not None
+
+    def start(self) -> None:
+        self.service.prepare()
+        self.started, self.again_at, self.serves = time.monotonic(), None, False
+        self.rewriter = Rewriter(self.service.rewrite) if self.service.rewrite else None
+        to_rewriter = (
+            [(os.POSIX_SPAWN_DUP2, self.rewriter.target, _STANDARD_ERROR)] if self.rewriter else []
+        )
+        self.pid = os.posix_spawn(
+            self.service.command[0],
+            self.service.command,
+            self.service.environment,
+            file_actions=to_rewriter,
+            setsigmask=(),
+            setsigdef=(*_STOP, signal.SIGPIPE),
+            setpgroup=0,
+        )
+        if self.rewriter:
+            self.rewriter.handed_over()
+
+    def tend(self) -> None:
+        """Start it again when that is due, and see whether it serves."""
+        if self.again_at is not None and time.monotonic() >= self.again_at:
+            self.start()
+        elif self.pid is not None and not self.serves and self.service.answers():
+            self.serves = True
+            say(f"{self.service.name} answers after {time.monotonic() - self.started:.1f} s")
+            self.service.served()
+
+    def ended(self, code: int) -> int | None:
+        """Note that it ended by itself; the container's exit code if that was for good."""
+        self._sweep()
+        self._finish_lines()
+        self.pid = None
+        name, served = self.service.name, self.serves
+        if not self.ends and not served:
+            # Nothing that a second try would mend: its own message stands above this line.
+            say(f"{name} ended with {code} before it had answered once")
+            return code or 1
+        self.ends.append(time.monotonic())
+        if gives_up(self.ends, time.monotonic(), self.limit):
+            say(f"{name} ended {len(self.ends)} times, giving up")
+            return code or 1
+        say(f"{name} ended with {code}, starting it again")
+        self.again_at = time.monotonic() + (0 if served else _PAUSE)
+        return None
+
+    def stop(self) -> int:
+        """Stop it and wait for that; 0 if it went well."""
+        if self.pid is None:
+            return 0
+        code = self.dead.get(self.pid)
+        if code is None:
+            os.kill(self.pid, self.service.stop_signal)
+            code = self._await_end(self.pid, time.monotonic() + self.service.patience)
+        name = self.service.name
+        if code is None:
             # A server that is busy with PyPI's list of names listens to nobody for 20 s. What it
             # has answered is committed; the next pod waits for the end of this one.
-            if time.monotonic() > deadline and not killed:
-                killed = True
-                os.kill(child, signal.SIGKILL)
-        elif not served and event is None and service.answers():
-            served = True
-            service.served()
-            say(f"{service.name} answers after {time.monotonic() - started:.1f} s")
+            say(f"{name} did not stop within {self.service.patience} s and was killed")
+            os.kill(self.pid, signal.SIGKILL)
+            self._await_end(self.pid, None)
+            self._sweep()
+            self._finish_lines()
+            return 0
+        self._finish_lines()
+        clean = code in self.service.clean_codes
+        say(f"{name} is stopped" if clean else f"{name} ended with {code}")
+        return 0 if clean else code or 1
+
+    def _sweep(self) -> None:
+        """Kill what it has left: nginx' workers live on without it, and keep its port."""
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def _finish_lines(self) -> None:
+        """Have its last words stand above what is said of its end."""
+        if self.rewriter:
+            self.rewriter.finish()
+
+    def _await_end(self, pid: int, deadline: float | None) -> int | None:
+        while pid not in self.dead and (deadline is None or time.monotonic() < deadline):
+            _next_signal(_POLL)
+            self.dead.update(_buried())
+        return self.dead.get(pid)
+
+
+def _stop(runners: Sequence[_Runner]) -> int:
+    """Stop all of them; the first exit code that is not 0."""
+    codes = [runner.stop() for runner in runners]
+    return next((code for code in codes if code), 0)
 
 
 def _next_signal(seconds: float | None) -> int | None:
@@ -119,24 +199,14 @@ def _next_signal(seconds: float | None) -> int | None:
     return None if info is None else info.si_signo
 
 
-def _stop_asked(seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        if _next_signal(left) in _STOP:
-            return True
-    return False
-
-
-def _collect(child: int) -> int | None:
-    """Bury all dead processes; the exit code of `child` if it is one of them."""
-    code = None
+def _buried() -> Iterator[tuple[int, int]]:
+    """The dead processes, orphans too, with their exit codes (128 + n for signal n)."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return code
+            return
         if pid == 0:
-            return code
-        if pid == child:
-            end = os.waitstatus_to_exitcode(status)
-            code = end if end >= 0 else 128 - end
+            return
+        end = os.waitstatus_to_exitcode(status)
+        yield pid, end if end >= 0 else 128 - end

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docker builds the image by the role, and the compose file is carried out by both engines."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dockerd
+import pytest
+import yaml
+from alone import OFFLINE, PROBE
+from conftest import stage
+from containers import ended, eventually, podman, run
+from dockerd import Docker
+from registry import Registry
+from role import play
+
+COMPOSE = Path(__file__).parents[3] / "docs/examples/compose.yaml"
+PODMAN_COMPOSE = "podman-compose==1.6.0"
+PASSWORD = "from/a secret+file"
+
+
+@pytest.fixture(scope="module")
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
+    with dockerd.running(tmp_path_factory.mktemp("docker")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, registry: Registry, docker: Docker) -> str:
+    """The name that docker has of the image, from a base that wants a login, with a plugin."""
+    folder = tmp_path_factory.mktemp("built")
+    base = f"{registry.host}/library/runtime:docker"
+    trust = [f"--authfile={registry.authfile}", f"--cert-dir={registry.ca.parent}"]
+    podman("push", "--quiet", *trust, stage("runtime"), f"docker://{base}")
+    wanted: dict[str, Any] = {
+        "harbor_registry": registry.host,
+        "devpi_ca_bundle": str(registry.ca),
+        "devpi_image_base": base,
+        "devpi_image_engine": "docker",
+        "devpi_image_name": "docker",
+        "devpi_image_plugins": ["devpi-ldap==2.1.1"],
+        "devpi_image_labels": {"team": "tools"},
+        "devpi_image_sbom_folder": str(folder),
+    }
+    first = play(folder, environment=docker.environment, **wanted)
+    assert first.code == 0, first.output
+    again = play(folder, environment=docker.environment, **wanted)
+    assert (again.code, again.changed, again.reference()) == (0, 0, first.reference())
+    (bill,) = folder.glob("docker-6*.cdx.json")
+    assert "devpi-ldap" in {part["name"] for part in json.loads(bill.read_text())["components"]}
+    tag = bill.name.removeprefix("docker-").removesuffix(".cdx.json")
+    return f"{registry.host}/library/docker:{tag}"
+
+
+def test_docker_builds_with_what_is_asked_for(docker: Docker, built: str) -> None:
+    (image,) = json.loads(docker("inspect", built))
+    assert image["Config"]["Labels"]["team"] == "tools"
+    # Options of the plugin are options of the image.
+    refused = ["run", "--rm", "--network=none", "--env=DEVPISERVER_LDAP_CONFGI=/x", built]
+    code, output = ended(["docker", *refused], env=os.environ | docker.environment)
+    assert (code, "Is DEVPISERVER_LDAP_CONFIG meant" in output) == (2, True), output
+
+
+def compose_file(folder: Path) -> Path:
+    """That of the examples without a way out, since a bridge would disturb a local cluster."""
+    document = yaml.safe_load(COMPOSE.read_text())
+    (service,) = document["services"].values()
+    assert service.pop("ports") == ["${DEVPI_HOST_PORT:-3141}:3141"]
+    service |= {"network_mode": "none", "container_name": "composed"}
+    service["environment"] |= {**OFFLINE, "DEVPI_INDEX": "${FIRST_INDEX:-}"}
+    file = folder / "compose.yaml"
+    file.write_text(yaml.safe_dump(document))
+    (folder / "devpi-root-password").write_text(f"{PASSWORD}\n")
+    return file
+
+
+def composed(command: list[str], file: Path, environment: Mapping[str, str]) -> None:
+    """Up, used, down, and up again with what it had."""
+    engine = "docker" if "DOCKER_HOST" in environment else "podman"
+    known = os.environ | environment
+    inside = [engine, "exec", "composed"]
+    well = [*inside, "devpi-entrypoint", "health"]
+    asked = [*inside, "/opt/devpi/bin/python", "-c", PROBE, "http://127.0.0.1:3141", PASSWORD]
+    for index in ("kept", ""):
+        run([*command, "--file", file, "up", "-d"], env=known | {"FIRST_INDEX": index})
+        eventually(lambda: ended(well, env=known)[0] == 0, "devpi answers", 120)
+        assert run(asked, env=known) == "200 200 404\n"
+        run([*command, "--file", file, "down"], env=known)
+    run([*command, "--file", file, "down", "--volumes"], env=known)
+
+
+def test_the_compose_file_with_docker(tmp_path: Path, docker: Docker, built: str) -> None:
+    given = docker.environment | {"DEVPI_IMAGE": built}
+    composed(["docker-compose"], compose_file(tmp_path), given)
+
+
+def test_the_compose_file_with_podman(tmp_path: Path, image: str) -> None:
+    programs = tmp_path / "programs"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target"]
+    run([*pip, programs, PODMAN_COMPOSE])
+    given = {"DEVPI_IMAGE": image, "PYTHONPATH": str(programs)}
+    composed([str(programs / "bin/podman-compose")], compose_file(tmp_path), given)
+
+
+def test_docker_finds_it_healthy_and_stops_it_cleanly(docker: Docker, built: str) -> None:
+    options = ["--network=none", "--read-only", "--tmpfs=/tmp", "--health-interval=1s"]
+    options += [f"--env={name}={value}" for name, value in OFFLINE.items()]
+    docker("run", "--detach", "--name=alone", *options, built)
+    state = ["inspect", "--format={{.State.Health.Status}}", "alone"]
+    eventually(lambda: docker(*state) == "healthy\n", "docker finds it healthy", 120)
+    docker("stop", "alone")
+    assert docker("inspect", "--format={{.State.ExitCode}}", "alone") == "0\n"
