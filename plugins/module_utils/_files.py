@@ -3,13 +3,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What a user's files become, and what they were: pure functions on text.
 
-A file takes one of four forms:
+A file takes one of five forms:
 
 - ``file``: all of it is ours.
 - ``once``: made where it is missing, the user's from then on.
 - ``block``: a marked block at the end of a file that may be the user's.
-- ``ini``: keys in one section of a file that may be the user's, with pip's rules for names
-  (https://pip.pypa.io/en/stable/topics/configuration/: ``index_url`` is ``index-url``).
+- ``ini``: keys in sections of a file that may be the user's, with pip's rules for names
+  (https://pip.pypa.io/en/stable/topics/configuration/: ``index_url`` is ``index-url``). A list as
+  value is words that the key's own list of words has to hold, as ``index-servers`` of ``.pypirc``
+  (https://packaging.python.org/en/latest/specifications/pypirc/).
+- ``toml``: the same for tables of strings.
 
 ``None`` in the place of a text means that there is no file. PRIVATE to the collection.
 """
@@ -18,27 +21,41 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import re
 import typing as t
 
 BEGIN = "# BEGIN thinkube.devpi"
 END = "# END thinkube.devpi"
+# Forms that are keys of ours between those of the user's.
+KEYED = ("ini", "toml")
 
 _BLOCK = re.compile(rf"^{BEGIN}\n.*?^{END}\n?", re.MULTILINE | re.DOTALL)
 _SECTION = re.compile(r"\[(?P<name>[^\]]+)\]")
 _OPTION = re.compile(r"(?P<key>[^\s=:#;\[][^=:]*?)\s*[=:]")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_SECRETS = re.compile(
+    r"^(?P<key>[ \t]*[^\s=:#;]*(?:password|token|secret)[^\s=:]*[ \t]*[=:][ \t]*)\S.*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_INDENT = "    "
+
+if t.TYPE_CHECKING:
+    Values: t.TypeAlias = "t.Mapping[str, t.Mapping[str, str | list[str]]]"
 
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """A file as it has to be; ``path`` is relative to the home, ``mode`` for one that we make."""
+    """A file as it has to be.
+
+    ``path`` is relative to the home, ``values`` are keys by section, ``mode`` is for a file that
+    we make.
+    """
 
     path: str
     form: str
     content: str = ""
-    section: str = ""
-    values: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    values: Values = dataclasses.field(default_factory=dict)
     mode: int = 0o644
 
 
@@ -58,8 +75,7 @@ class Kept:
     form: str
     original: Found
     written: str
-    section: str = ""
-    values: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    values: Values = dataclasses.field(default_factory=dict)
 
     @classmethod
     def load(cls, data: t.Mapping[str, t.Any]) -> Kept:
@@ -73,16 +89,16 @@ def digest(text: str) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """Return a text for a diff: index URLs may carry ``user:password@``."""
-    return _CREDENTIALS.sub("***", text)
+    """Return a text for a diff: no ``user:password@`` of a URL, no value of a password or token."""
+    return _SECRETS.sub(r"\g<key>***", _CREDENTIALS.sub("***", text))
 
 
 def planned(wanted: Wanted, base: str | None) -> str:
     """Return what a text becomes; our part, where it has one, changes in its place."""
     if wanted.form == "block":
         return _with_block(base or "", wanted.content)
-    if wanted.form == "ini":
-        return _with_values(base or "", wanted.section, wanted.values)
+    if wanted.form in KEYED:
+        return _with_values(base or "", wanted)
     if wanted.form == "once" and base is not None:
         return base
     return wanted.content
@@ -105,7 +121,7 @@ def restored(kept: Kept, current: Found) -> Found:
         return kept.original
     if kept.form == "block":
         return _rest(kept, current, _BLOCK.sub("", current.text))
-    if kept.form == "ini":
+    if kept.form in KEYED:
         return _rest(kept, current, _without_values(kept, current.text))
     return current
 
@@ -163,8 +179,19 @@ def _joined(chunks: t.Iterable[_Chunk]) -> str:
     return "".join(line for chunk in chunks for line in chunk.lines)
 
 
-def _replace_option(chunks: list[_Chunk], section: str, key: str, lines: list[str]) -> list[_Chunk]:
-    """Give an option these lines, in its place or at the end of its section; no lines remove it."""
+def _find(chunks: t.Iterable[_Chunk], section: str, key: str) -> list[str]:
+    """Return all lines of an option; none, where it is missing."""
+    name = (section, _normal(key))
+    return [line for c in chunks if (c.section, c.key) == name for line in c.lines]
+
+
+def _replace_option(
+    chunks: list[_Chunk], section: str, key: str, lines: list[str], *, first: bool = False
+) -> list[_Chunk]:
+    """Give an option these lines, in its place or as the last (or first) one of its section.
+
+    No lines remove it.
+    """
     option = _Chunk(section, _normal(key), lines)
     places = [i for i, c in enumerate(chunks) if (c.section, c.key) == (section, option.key)]
     rest = [chunk for i, chunk in enumerate(chunks) if i not in places]
@@ -176,27 +203,63 @@ def _replace_option(chunks: list[_Chunk], section: str, key: str, lines: list[st
     if not known:
         gap = [_Chunk("", None, ["\n"])] if rest else []
         return [*rest, *gap, _Chunk(section, "", [f"[{section}]\n"]), option]
-    return [*rest[: known[-1] + 1], option, *rest[known[-1] + 1 :]]
+    place = known[0 if first else -1] + 1
+    return [*rest[:place], option, *rest[place:]]
 
 
-def _with_values(base: str, section: str, values: t.Mapping[str, str]) -> str:
+def _with_values(base: str, wanted: Wanted) -> str:
     chunks = _chunks(base)
-    for key, value in values.items():
-        chunks = _replace_option(chunks, section, key, [f"{key} = {value}\n"])
+    for section, values in wanted.values.items():
+        # The value of a TOML key may end in lines that look like no part of it; a header does not.
+        options = list(values.items())
+        for key, value in reversed(options) if wanted.form == "toml" else options:
+            lines = _option_lines(wanted.form, key, value, _find(chunks, section, key))
+            chunks = _replace_option(chunks, section, key, lines, first=wanted.form == "toml")
     return _joined(chunks)
+
+
+def _option_lines(form: str, key: str, value: str | list[str], before: list[str]) -> list[str]:
+    if form == "toml":
+        return [f"{key} = {json.dumps(value)}\n"]
+    if isinstance(value, str):
+        return [f"{key} = {value}\n"]
+    return [*(before or [f"{key} =\n"]), *_word_lines(value, before)]
+
+
+def _word_lines(words: t.Iterable[str], before: list[str]) -> list[str]:
+    """Return a line for each word that a list of words does not hold yet."""
+    known = set(re.split(r"[\s=:]+", "".join(before)))
+    return [f"{_INDENT}{word}\n" for word in words if word not in known]
 
 
 def _without_values(kept: Kept, current: str) -> str:
     before = _chunks(kept.original.text or "")
     chunks = _chunks(current)
-    for key, value in kept.values.items():
-        ours = [f"{key} = {value}\n"]
-        name = (kept.section, _normal(key))
-        if any((c.section, c.key) == name and c.lines == ours for c in chunks):
-            lines = [line for c in before if (c.section, c.key) == name for line in c.lines]
-            chunks = _replace_option(chunks, kept.section, key, lines)
-    ours_alone = not any(c.section == kept.section for c in before)
-    left = [c for c in chunks if c.section == kept.section and "".join(c.lines).strip()]
-    if ours_alone and all(c.key == "" for c in left):
-        chunks = [c for c in chunks if c.section != kept.section]
+    for section, values in kept.values.items():
+        for key, value in values.items():
+            lines = _find(chunks, section, key)
+            original = _find(before, section, key)
+            if isinstance(value, list):
+                left = _without_words(lines, original, value)
+            else:
+                ours = _option_lines(kept.form, key, value, [])
+                left = original if lines == ours else lines
+            chunks = _replace_option(chunks, section, key, left)
+        if not any(c.section == section for c in before):
+            chunks = _without_empty(chunks, section)
     return _joined(chunks)
+
+
+def _without_words(lines: list[str], original: list[str], words: list[str]) -> list[str]:
+    added = _word_lines(words, original)
+    left = [line for line in lines if line not in added]
+    alone = not original and len(left) == 1 and left[0].rstrip().endswith("=")
+    return [] if alone else left
+
+
+def _without_empty(chunks: list[_Chunk], section: str) -> list[_Chunk]:
+    """Take a section of ours away unless something of the user's is in it now."""
+    left = [c for c in chunks if c.section == section and "".join(c.lines).strip()]
+    if any(c.key != "" for c in left):
+        return chunks
+    return [c for c in chunks if c.section != section]

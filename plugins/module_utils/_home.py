@@ -9,17 +9,18 @@ after the last one, so that an interrupted run can be repeated or undone. PRIVAT
 
 from __future__ import annotations
 
-import configparser
 import dataclasses
 import json
 import os
 import re
+import shutil
 import stat
 import tempfile
 import typing as t
 from pathlib import Path
 
 from ansible_collections.thinkube.devpi.plugins.module_utils._files import (
+    KEYED,
     Found,
     Kept,
     Wanted,
@@ -29,8 +30,11 @@ from ansible_collections.thinkube.devpi.plugins.module_utils._files import (
     restored,
     without_credentials,
 )
+from ansible_collections.thinkube.devpi.plugins.module_utils._syntax import check
 
 LONGEST_DIFF = 32768
+# Where people install programs that are not on the PATH of a task.
+PROGRAM_FOLDERS = (".local/bin", ".cargo/bin", "/usr/local/bin", "/opt/homebrew/bin")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,22 +109,69 @@ class Home:
     def path(self, name: str, form: str = "file") -> Path:
         """Return where a file is; a link to a file that is the user's too is followed."""
         path = self.root / name
-        return path.resolve() if form in ("block", "ini") else path
+        return path.resolve() if form in ("block", *KEYED) else path
 
     def has(self, pattern: str) -> bool:
         """Tell whether something matches a pattern."""
         return any(self.root.glob(pattern))
 
-    def read(self, name: str, form: str) -> Found:
-        """Return a file as it is."""
+    def program(self, name: str) -> str | None:
+        """Return the path of a program; a path is given back when it can be run."""
+        folders = [os.environ.get("PATH", os.defpath)]
+        folders += [str(self.root / folder) for folder in PROGRAM_FOLDERS]
+        return shutil.which(name, path=os.pathsep.join(folders))
+
+    def find_programs(self, names: t.Iterable[str]) -> dict[str, str]:
+        """Return the paths of programs.
+
+        :raises ValueError: when one of them is not there
+        """
+        found = {name: self.program(name) for name in names}
+        missing = [name for name, path in found.items() if path is None]
+        if missing:
+            raise ValueError(
+                f"There is no program {' and no program '.join(missing)} on this machine: "
+                "install it first, or choose another one."
+            )
+        return {name: path for name, path in found.items() if path is not None}
+
+    def is_used(self, signs: t.Sequence[str]) -> bool:
+        """Tell whether one of these is there, each a path or a program; no sign is no condition."""
+        return not signs or any(self.has(sign) or self.program(sign) for sign in signs)
+
+    def check_place(self, name: str, form: str) -> None:
+        """See that a file can be written or removed.
+
+        :raises ValueError: when its folder belongs to somebody else, or is none
+        """
         path = self.path(name, form)
-        if path.is_symlink():
-            return Found("", None, os.readlink(path))  # noqa: PTH115 (Python 3.8 has no Path.readlink)
+        folder = next(parent for parent in path.parents if parent.exists())
+        if path.is_dir() and not path.is_symlink():
+            raise ValueError(f"{path} has to be a file, and is a folder: move it away.")
+        if not folder.is_dir():
+            raise ValueError(f"{folder} has to be a folder, and is a file: move it away.")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise ValueError(
+                f"{path} can't be written by the user of this task: let that user write {folder}."
+            )
+
+    def read(self, name: str, form: str) -> Found:
+        """Return a file as it is.
+
+        :raises ValueError: when the user of this task may not read it
+        """
+        path = self.path(name, form)
         try:
+            if path.is_symlink():
+                return Found("", None, os.readlink(path))  # noqa: PTH115 (not in Python 3.8's Path)
             with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
                 return Found(file.read(), stat.S_IMODE(os.fstat(file.fileno()).st_mode))
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return Found()
+        except PermissionError as error:
+            raise ValueError(
+                f"{path} can't be read by the user of this task: let that user read it."
+            ) from error
 
     def write(self, name: str, form: str, found: Found) -> None:
         """Bring a file to a new state in one step: an interruption leaves the old or the new."""
@@ -146,31 +197,24 @@ class Home:
         return sorted(str(folder) for folder in wanted if not (self.root / folder).is_dir())
 
 
-def _check_ini(wanted: Wanted, found: Found) -> None:
-    if wanted.form != "ini":
-        return
-    try:
-        configparser.RawConfigParser().read_string(found.text or "")
-    except configparser.Error as error:
-        raise ValueError(
-            f"{wanted.path} has an error, correct it first; nothing was written. {error}"
-        ) from error
-
-
 def _plan_file(wanted: Wanted, kept: Kept | None, found: Found) -> tuple[Change, Kept | None]:
     """Plan one file that has to be there, and what the record has to say of it."""
-    _check_ini(wanted, found)
     if wanted.form == "once" and found.text is not None:
         return Change(wanted.path, wanted.form, found, found), kept
     base = restored(kept, found) if kept else found
     edited = kept is not None and is_edited(kept, found)
     # An edited file keeps the order of its lines, unless a key of ours has to go.
-    source = found if kept and edited and set(kept.values) <= set(wanted.values) else base
+    source = found if kept and edited and _keys(kept) <= _keys(wanted) else base
     text = planned(wanted, source.text)
+    check(wanted, found, text)
     mode = wanted.mode if wanted.form == "file" or found.mode is None else found.mode
     lost = edited and wanted.form == "file" and found.link is None and found.text != text
     change = Change(wanted.path, wanted.form, found, Found(text, mode), lost)
-    return change, Kept(wanted.form, base, digest(text), wanted.section, dict(wanted.values))
+    return change, Kept(wanted.form, base, digest(text), wanted.values)
+
+
+def _keys(file: Wanted | Kept) -> set[tuple[str, str]]:
+    return {(section, key) for section, values in file.values.items() for key in values}
 
 
 def _plan_undo(path: str, kept: Kept, found: Found) -> Change:
@@ -184,7 +228,7 @@ def plan(
 ) -> tuple[list[Change], Record]:
     """Plan all files, and the record as it has to be when they are written.
 
-    :raises ValueError: when a file of the user's can't be understood
+    :raises ValueError: when a file of the user's can't be understood, or a place can't be written
     """
     changes = []
     files = {}
@@ -198,6 +242,9 @@ def plan(
     for path in sorted(record.files.keys() - {file.path for file in wanted}):
         old = record.files[path]
         changes.append(_plan_undo(path, old, home.read(path, old.form)))
+    for change in changes:
+        if change.before != change.after:
+            home.check_place(change.path, change.form)
     if not wanted and not directories:
         return changes, Record({}, [])
     folders = [*directories, *(str(Path(path).parent) for path in [record_path, *files])]

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Users and indexes of a devpi 6 server as values: what is there and what is declared.
+"""Users and indexes of a devpi server as values: what is there and what is declared.
 
 PRIVATE to the collection. The rules rest on ``devpi_server/model.py`` and ``mirror.py`` of
-devpi-server 6.20.3 and ``devpi_constrained`` 2.1.0. Declared input is checked strictly, a
-server's listing is taken as it is.
+devpi-server 6.20.3 and ``devpi_constrained`` 2.1.0; what devpi 7 calls otherwise is understood
+too. Declared input is checked strictly, a server's listing is taken as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .errors import DevpiError, InputError
+from .vocabulary import in_words_of_6
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +28,9 @@ if t.TYPE_CHECKING:
 _FORBIDDEN = re.compile(r"[\x00-\x20!-,/:-?\[-^`{-~\x7f]")
 
 USER_ATTRIBUTES = ("custom_data", "description", "email", "title")
+# What is said about a user or an index, and is no attribute or setting of it on the server.
+_ABOUT_USER = ("state", "update_password")
+_ABOUT_INDEX = ("state", "remove_packages", "plugin_settings")
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,14 @@ class User:
     """A user: ``attributes`` are those of USER_ATTRIBUTES that are set or declared.
 
     A declared attribute of None means that the server shall not have it. Passwords are not part
-    of a state: no server tells them, and no declaration may hold them.
+    of a state: no server tells them, and others may read a declaration. ``password_once``: the
+    user gets its password when it is made and may then choose another. ``absent``: it shall not be.
     """
 
     name: str
     attributes: Settings = field(default_factory=dict)
+    password_once: bool = False
+    absent: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,12 +53,15 @@ class Index:
     """An index ``<user>/<index>`` of a ``type`` with its ``settings``, the type not among them.
 
     In a declared index a missing setting is left as it is, and None means that the server shall
-    not have it.
+    not have it. ``absent``: the index shall not be. ``may_lose_packages``: that it goes, or is
+    made anew with another type, is wanted even if packages go with it.
     """
 
     name: str
     type: str = "stage"
     settings: Settings = field(default_factory=dict)
+    absent: bool = False
+    may_lose_packages: bool = False
 
     @property
     def owner(self) -> str:
@@ -200,8 +210,9 @@ INDEX_KEYS = {"stage": _STAGE, "mirror": _MIRROR, "constrained": _CONSTRAINED}
 
 
 def same(index_type: str, key: str, one: t.Any, other: t.Any) -> bool:
-    """Say whether two values of a setting mean the same: order counts in ``bases`` only."""
-    if not INDEX_KEYS[index_type][key].ordered and isinstance(one, list):
+    """Say whether two values of a setting mean the same: in known lists order counts for bases."""
+    known = INDEX_KEYS[index_type].get(key)
+    if known and not known.ordered and isinstance(one, list):
         return isinstance(other, list) and sorted(one) == sorted(other)
     return bool((one if one != "" else None) == (other if other != "" else None))
 
@@ -221,6 +232,11 @@ def _check_keys(where: str, given: Settings, known: t.Iterable[str]) -> None:
             raise InputError(f"{where} has {key!r}", wrong, f"Known are {', '.join(sorted(known))}")
 
 
+def _is_absent(place: str, given: Settings) -> bool:
+    state = _choice("present", "absent")(f"{place}.state", given.get("state", "present"))
+    return bool(state == "absent")
+
+
 def declared_user(where: str, name: t.Any, data: t.Any) -> User:
     """Return the user that ``data`` (``{"email": "ann@example.com"}``) declares."""
     check_name(where, name)
@@ -229,32 +245,69 @@ def declared_user(where: str, name: t.Any, data: t.Any) -> User:
     if "password" in given:
         wrong = "a password does not belong into a declared state, which others can read"
         raise InputError(f"{place} has 'password'", wrong, "Take it out")
-    _check_keys(place, given, USER_ATTRIBUTES)
-    texts = {key: value for key, value in given.items() if key != "custom_data"}
-    for key, value in texts.items():
-        if value is not None:
+    _check_keys(place, given, (*USER_ATTRIBUTES, *_ABOUT_USER))
+    attributes = {key: value or None for key, value in given.items() if key in USER_ATTRIBUTES}
+    for key, value in attributes.items():
+        if value is not None and key != "custom_data":
             _text(f"{place}.{key}", value)
-    return User(name, {key: value or None for key, value in given.items()})
+    when = _choice("always", "on_create")
+    once = when(f"{place}.update_password", given.get("update_password", "always")) == "on_create"
+    absent = _is_absent(place, given)
+    if absent and name == "root":
+        wrong = "without its administrator nobody could change a devpi any more"
+        raise InputError(f"{place}.state is 'absent'", wrong, "Take it out")
+    return User(name, attributes, once, absent)
 
 
 def declared_index(where: str, name: t.Any, data: t.Any) -> Index:
     """Return the index that ``data`` (``{"bases": ["root/pypi"], "volatile": False}``) declares.
 
-    ``type`` is ``stage`` where none is given. Values come back in the form that devpi stores.
+    ``type`` is ``stage`` where none is given. Values come back in the form that devpi 6 stores.
+    ``plugin_settings`` are keys of plugins that are not known here: the server judges them.
     """
     check_index_name(where, name)
     place = f"{where}[{name!r}]"
-    given = dict(_mapping(place, data))
+    given = in_words_of_6(_mapping(place, data))
     index_type = _choice(*INDEX_KEYS)(f"{place}.type", given.pop("type", "stage"))
     keys = INDEX_KEYS[index_type]
-    _check_keys(f"{place} (type {index_type})", given, keys)
-    settings: dict[str, t.Any] = {}
+    _check_keys(f"{place} (type {index_type})", given, (*keys, *_ABOUT_INDEX))
+    settings = _plugin_settings(f"{place}.plugin_settings", given.get("plugin_settings"), keys)
     for key, value in given.items():
+        if key in _ABOUT_INDEX:
+            continue
         if value in (None, "") and keys[key].removable:
             settings[key] = None
         else:
             settings[key] = keys[key].parse(f"{place}.{key}", value)
-    return Index(name, index_type, settings)
+    may_lose = _flag(f"{place}.remove_packages", given.get("remove_packages", False))
+    return Index(name, index_type, settings, _is_absent(place, given), may_lose)
+
+
+def _plugin_settings(place: str, value: t.Any, keys: t.Container[str]) -> dict[str, t.Any]:
+    settings = dict(_mapping(place, value))
+    for key in settings:
+        if key in keys or key in ("type", *_ABOUT_INDEX):
+            wrong = "this key is devpi's own and no plugin's"
+            raise InputError(f"{place} has {key!r}", wrong, "Write it beside plugin_settings")
+    return settings
+
+
+def declared_passwords(data: t.Any, state: State) -> dict[str, str]:
+    """Return the passwords ``{user: password}`` of declared users; messages never hold one."""
+    if not isinstance(data, (dict, type(None))):
+        raise InputError("passwords", "it is not a mapping", "Write 'user: password' lines")
+    passwords = dict(data or {})
+    for name, password in passwords.items():
+        place = f"The password of user {name!r}"
+        if name == "root":
+            wrong = "root's password has a place of its own"
+            raise InputError(place, wrong, "Write it into devpi_root_password")
+        if name not in state.users or state.users[name].absent:
+            raise InputError(place, "this user is not declared", "Declare it among the users")
+        if not isinstance(password, str) or not password or re.search(r"[\x00-\x1f\x7f]", password):
+            wrong = "it is not a text, or empty, or holds a control character such as a line end"
+            raise InputError(place, wrong, "Write another")
+    return passwords
 
 
 def declared_state(data: t.Any) -> State:
@@ -282,9 +335,9 @@ def current_state(listing: t.Any) -> State:
             attributes = {key: data[key] for key in USER_ATTRIBUTES if key in data}
             users[name] = User(name, attributes)
             for own_name, config in data["indexes"].items():
-                settings = {key: value for key, value in config.items() if key != "type"}
-                index = Index(f"{name}/{own_name}", config["type"], settings)
+                settings = in_words_of_6(config)
+                index = Index(f"{name}/{own_name}", settings.pop("type"), settings)
                 indexes[index.name] = index
     except (AttributeError, KeyError, TypeError) as error:
-        raise DevpiError("The server's list of users has not the form that devpi 6 has") from error
+        raise DevpiError("The server's list of users has not the form that devpi has") from error
     return State(users, indexes)

@@ -4,8 +4,9 @@
 
 """What is to do so that a server has what is declared. Pure: nothing here reads or writes.
 
-PRIVATE to the collection. Only what is declared is touched; nothing is ever removed but a
-setting that is declared as None.
+PRIVATE to the collection. Only what is declared is touched. Nothing is ever removed but what is
+declared as absent, a setting that is declared as None, and an index that is declared with another
+type and with leave to lose its packages.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ if t.TYPE_CHECKING:
 
 CREATE_USER = "create_user"
 MODIFY_USER = "modify_user"
+DELETE_USER = "delete_user"
 ROTATE = "change_password"
 CREATE_INDEX = "create_index"
 MODIFY_INDEX = "modify_index"
+DELETE_INDEX = "delete_index"
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class Action:
     """One step: ``subject`` is a user's name or ``<user>/<index>``.
 
     ``before`` and ``after`` hold the keys that change and nothing else; ``before`` is None where
-    the subject does not exist, a value of None stands for a key that is not set. Both are None
-    for a password.
+    the subject does not exist, ``after`` where it will not. A value of None stands for a key that
+    is not set. Both are None for a password.
     """
 
     action: str
@@ -65,54 +68,123 @@ def _printable(settings: Settings | None) -> t.Any:
     return json.loads(without_credentials(json.dumps(settings)))
 
 
-def plan(current: State, wanted: State) -> list[Action]:
+def removed(current: State, wanted: State) -> list[Index]:
+    """Return the declared indexes that shall go and are on the server."""
+    return [
+        wanted.indexes[name]
+        for name in sorted(wanted.indexes)
+        if wanted.indexes[name].absent and name in current.indexes
+    ]
+
+
+def plan(current: State, wanted: State, occupied: t.Collection[str] = ()) -> list[Action]:
     """Return the steps from ``current`` to ``wanted``, in an order in which each can be done.
 
     Users come first; an index comes after its bases, so that also on the way there is never a
-    circle. Raises InputError if there is no such order, or a user, base or URL is missing.
+    circle. What goes comes last. Raises InputError if there is no such order, if a user, base or
+    URL is missing, or if packages would go without leave: ``occupied`` names those of the
+    ``removed`` indexes that have any.
     """
     for index in wanted.indexes.values():
         _check_index(index, current, wanted)
-    order = _bases_first(_all_bases(current, wanted), wanted.indexes)
-    steps = [
-        *(_user_step(current.users.get(name), wanted.users[name]) for name in sorted(wanted.users)),
-        *(_index_step(current.indexes.get(name), wanted.indexes[name]) for name in order),
+    for index in removed(current, wanted):
+        _check_removal(index, current, wanted, occupied)
+    for user in wanted.users.values():
+        _check_user(user, current, wanted)
+    declared = {name for name, index in wanted.indexes.items() if not index.absent}
+    order = _bases_first(_all_bases(current, wanted), declared)
+    users = [wanted.users[name] for name in sorted(wanted.users)]
+    steps: list[Action] = []
+    for user in users:
+        steps += _user_steps(current.users.get(user.name), user)
+    for name in order:
+        steps += _index_steps(current.indexes.get(name), wanted.indexes[name])
+    steps += [_removal(current.indexes[index.name]) for index in removed(current, wanted)]
+    steps += [
+        Action(DELETE_USER, user.name, current.users[user.name].attributes, None)
+        for user in users
+        if user.absent and user.name in current.users
     ]
-    return [step for step in steps if step]
+    return steps
+
+
+def _stays(name: str, current: t.Container[str], wanted: Mapping[str, t.Any]) -> bool:
+    """Say whether there will be a user or an index of this name."""
+    return not wanted[name].absent if name in wanted else name in current
 
 
 def _check_index(index: Index, current: State, wanted: State) -> None:
+    if index.absent:
+        return
     given = f"indexes[{index.name!r}]"
-    if index.owner not in current.users and index.owner not in wanted.users:
+    if not _stays(index.owner, current.users, wanted.users):
         wrong = f"the user {index.owner!r} is neither declared nor on the server"
         raise InputError(given, wrong, f"Declare {index.owner!r} among the users")
     for base in index.settings.get("bases", ()):
-        if base not in current.indexes and base not in wanted.indexes:
+        if not _stays(base, current.indexes, wanted.indexes):
             wrong = f"its base {base!r} is neither declared nor on the server"
             raise InputError(given, wrong, "Declare that index too, or correct its name")
     there = current.indexes.get(index.name)
-    if there and there.type != index.type:
-        wrong = f"it is of type {there.type!r} on the server, and devpi can't change a type"
-        instead = f"Write 'type: {there.type}', or declare {index.type!r} under another name"
+    if there and there.type != index.type and not index.may_lose_packages:
+        wrong = (
+            f"it is of type {there.type!r} on the server, and devpi can't change a type. Made anew"
+            " it would lose its packages, and its settings that are not declared"
+        )
+        instead = (
+            f"Write 'type: {there.type}', declare {index.type!r} under another name, or allow this"
+            " with 'remove_packages: true'"
+        )
         raise InputError(f"{given}.type is {index.type!r}", wrong, instead)
-    if not there and index.type == "mirror" and "mirror_url" not in index.settings:
+    is_new = not there or there.type != index.type
+    if is_new and index.type == "mirror" and "mirror_url" not in index.settings:
         wrong = "a new mirror needs what it mirrors"
         raise InputError(given, wrong, "Add mirror_url, such as 'https://pypi.org/simple/'")
 
 
-def _user_step(current: User | None, wanted: User) -> Action | None:
+def _check_removal(
+    index: Index, current: State, wanted: State, occupied: t.Collection[str]
+) -> None:
+    given = f"indexes[{index.name!r}].state is 'absent'"
+    for name, bases in _all_bases(current, wanted).items():
+        if index.name in bases:
+            wrong = f"{name!r} rests on it"
+            raise InputError(given, wrong, f"Take it out of the bases of {name!r} as well")
+    is_mirror = current.indexes[index.name].type == "mirror"
+    if (is_mirror or index.name in occupied) and not index.may_lose_packages:
+        wrong = "what it has fetched would be lost" if is_mirror else "its packages would be lost"
+        raise InputError(given, wrong, "Allow that with 'remove_packages: true', or keep the index")
+
+
+def _check_user(user: User, current: State, wanted: State) -> None:
+    if not user.absent:
+        return
+    for name, index in current.indexes.items():
+        if index.owner == user.name and _stays(name, current.indexes, wanted.indexes):
+            wrong = f"index {name!r} is this user's"
+            instead = f"Declare 'state: absent' for {name!r} too"
+            raise InputError(f"users[{user.name!r}].state is 'absent'", wrong, instead)
+
+
+def _removal(there: Index) -> Action:
+    return Action(DELETE_INDEX, there.name, {"type": there.type, **there.settings}, None)
+
+
+def _user_steps(current: User | None, wanted: User) -> list[Action]:
+    if wanted.absent:
+        return []
     if current is None:
         attributes = {key: value for key, value in wanted.attributes.items() if value is not None}
-        return Action(CREATE_USER, wanted.name, None, attributes)
+        return [Action(CREATE_USER, wanted.name, None, attributes)]
     before = {key: current.attributes.get(key) for key in wanted.attributes}
     changed = [key for key, value in wanted.attributes.items() if value != before[key]]
     return _modification(MODIFY_USER, wanted.name, changed, before, wanted.attributes)
 
 
-def _index_step(current: Index | None, wanted: Index) -> Action | None:
-    if current is None:
+def _index_steps(current: Index | None, wanted: Index) -> list[Action]:
+    if current is None or current.type != wanted.type:
         settings = {key: value for key, value in wanted.settings.items() if value is not None}
-        return Action(CREATE_INDEX, wanted.name, None, {"type": wanted.type, **settings})
+        creation = Action(CREATE_INDEX, wanted.name, None, {"type": wanted.type, **settings})
+        return [creation] if current is None else [_removal(current), creation]
     before = {key: current.settings.get(key) for key in wanted.settings}
     changed = [
         key
@@ -124,19 +196,27 @@ def _index_step(current: Index | None, wanted: Index) -> Action | None:
 
 def _modification(
     action: str, subject: str, changed: list[str], before: Settings, after: Settings
-) -> Action | None:
+) -> list[Action]:
     if not changed:
-        return None
-    return Action(
-        action, subject, {key: before[key] for key in changed}, {key: after[key] for key in changed}
-    )
+        return []
+    return [
+        Action(
+            action,
+            subject,
+            {key: before[key] for key in changed},
+            {key: after[key] for key in changed},
+        )
+    ]
 
 
 def _all_bases(current: State, wanted: State) -> dict[str, list[str]]:
-    """Return the bases of every index as they will be."""
+    """Return the bases of every index as they will be; indexes that go are not among them."""
     bases = {name: index.settings.get("bases") for name, index in current.indexes.items()}
     for name, index in wanted.indexes.items():
-        bases[name] = index.settings.get("bases", bases.get(name))
+        there = current.indexes.get(name)
+        kept = bases.pop(name, None) if there and there.type == index.type else None
+        if not index.absent:
+            bases[name] = index.settings.get("bases", kept)
     return {name: sorted(value or ()) for name, value in bases.items()}
 
 

@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Give a devpi server its root password, its users and its indexes, as declared.
 
-``converge.py --check`` compares and never writes; ``converge.py`` waits for the server and brings
-it to the declared state. Both print one JSON object as their last line of output::
+``converge.py`` waits for the server and brings it to the declared state. ``converge.py --check``
+compares and never writes; it is for the running server's pod, which sees a changed ConfigMap or
+Secret a minute late, and so takes what is declared, and passwords that may be root's, from one line
+of standard input::
 
-    {"wanted_sha256": "...", "program_sha256": "...", "password": "ok|wrong|empty",
+    {"wanted": {"users": {}, "indexes": {}}, "passwords": []}
+
+Both print one JSON object as their last line of output::
+
+    {"password": "ok|wrong|empty", "login": true,
      "differences": [{"action", "subject", "before", "after"}]}
 
 ``password`` is about the file with root's password: the server takes it, does not take it, or the
-file is empty (then it is not tried). After converging it is ``ok``, ``differences`` are the steps
-that were done, and ``changed`` says whether there were any. Both hashes are SHA-256 in hex: of the
-bytes of wanted.json, and of all program files one after the other in the order of their paths, so
-that a caller sees whether a ConfigMap that it has just written has arrived.
+file is empty (then it is not tried). ``login`` says whether the server takes any password that is
+known: that one, a previous one, or one that it is told. Passwords of other users are compared where
+their file is mounted, which is in the Job alone. After converging ``password`` is ``ok``,
+``differences`` are the steps that were done, and ``changed`` says whether there were any.
 
 Exit code 0; else one sentence on stderr, and 1 where another run may do better (no answer), 2 where
 it can't (the declared state or the password is wrong).
@@ -22,14 +28,14 @@ this file, and its modules import each other relatively. So the same files serve
 Python puts into its path. A ConfigMap volume makes folders by ``items[].path: _devpi/plan.py``.
 
 Environment: DEVPI_URL (http://127.0.0.1:8080), DEVPI_ROOT_PASSWORD_FILE
-(/etc/devpi/root/password; a file ``previous`` beside it is there while a password is rotated) and
+(/etc/devpi/root/password; a file ``previous`` beside it is there while a password is rotated),
+DEVPI_USER_PASSWORDS_FILE (/etc/devpi/users/passwords.json, ``{user: password}``) and
 DEVPI_WAIT_TIMEOUT (seconds to wait for the server, 240).
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import sys
@@ -41,8 +47,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from _devpi.api import Api, Patience
 from _devpi.errors import ApiError, DevpiError, LoginRefusedError, UnreachableError
-from _devpi.model import declared_state
-from _devpi.plan import ROTATE, Action, plan
+from _devpi.model import declared_passwords, declared_state
+from _devpi.plan import ROTATE, Action
+from _devpi.steps import bring, find_steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,8 +65,8 @@ PROGRESS_EVERY = 5.0
 THROUGH_A_RESTART = Patience(attempts=9, longest=10.0)
 NEITHER_FITS = """\
 The server accepts neither the password of the Secret for root nor a previous one, so nothing was
-changed. Set devpi_root_password to the password that the server has, or give root the Secret's
-password with 'devpi-passwd root' in container server of the pod.
+changed. Set devpi_root_password to the password that the server has, or give root that of
+devpi_root_password with devpi_root_password_reset: true.
 """
 
 
@@ -69,6 +76,7 @@ class Settings:
 
     url: str
     password_file: Path
+    user_passwords_file: Path
     wait_timeout: float
 
     @classmethod
@@ -81,6 +89,9 @@ class Settings:
             url=environment.get("DEVPI_URL") or "http://127.0.0.1:8080",
             password_file=Path(
                 environment.get("DEVPI_ROOT_PASSWORD_FILE") or "/etc/devpi/root/password"
+            ),
+            user_passwords_file=Path(
+                environment.get("DEVPI_USER_PASSWORDS_FILE") or "/etc/devpi/users/passwords.json"
             ),
             wait_timeout=float(timeout),
         )
@@ -102,6 +113,16 @@ class Settings:
         except FileNotFoundError:
             return ""
 
+    def user_passwords(self, wanted: State) -> dict[str, str]:
+        """Return the passwords of declared users; none if there is no such file."""
+        try:
+            return declared_passwords(json.loads(_secret(self.user_passwords_file)), wanted)
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            # The error itself would quote the file.
+            raise DevpiError(f"{self.user_passwords_file} is not JSON.") from None
+
 
 def _secret(path: Path) -> str:
     return path.read_text(encoding="utf-8").rstrip("\r\n")
@@ -122,21 +143,22 @@ def transport(client: httpx.Client) -> Transport:
     return send
 
 
-def hashes() -> dict[str, str]:
-    """Return the hashes of what lies here: declared state and program."""
-    program = [*sorted(HERE.glob("_devpi/*.py")), HERE / "converge.py"]
-    return {
-        "wanted_sha256": hashlib.sha256(WANTED.read_bytes()).hexdigest(),
-        "program_sha256": hashlib.sha256(b"".join(p.read_bytes() for p in program)).hexdigest(),
-    }
-
-
 def declared() -> State:
     """Return what wanted.json declares; DevpiError if it can't be understood."""
     try:
         return declared_state(json.loads(WANTED.read_text(encoding="utf-8")))
     except ValueError as error:
         raise DevpiError(f"{WANTED} is not JSON: {error}.") from error
+
+
+def told() -> tuple[State, list[str]]:
+    """Return what standard input declares and the passwords there; messages never hold one."""
+    try:
+        # One line: whoever writes it does not close what it is written to.
+        said = json.loads(sys.stdin.readline())
+    except ValueError:
+        raise DevpiError("Standard input is not JSON.") from None
+    return declared_state(said["wanted"]), said["passwords"]
 
 
 def log_in(api: Api, *passwords: str) -> str | None:
@@ -154,15 +176,16 @@ def log_in(api: Api, *passwords: str) -> str | None:
 
 
 def check(settings: Settings, api: Api) -> dict[str, Any]:
-    """Return what differs. A login with ``previous`` serves to read where reading is closed."""
+    """Return what differs. A login with another password serves to read where reading is closed."""
     password = settings.password()
-    wanted = declared()
-    accepted = log_in(api, password, settings.previous())
+    wanted, may_be_roots = told()
+    passwords = settings.user_passwords(wanted)
+    accepted = log_in(api, password, settings.previous(), *may_be_roots)
     verdict = "ok" if accepted == password else "wrong"
     return {
-        **hashes(),
         "password": verdict if password else "empty",
-        "differences": [step.as_dict() for step in plan(api.state(), wanted)],
+        "login": accepted is not None,
+        "differences": [step.as_dict() for step in find_steps(api, wanted, passwords)],
     }
 
 
@@ -172,22 +195,19 @@ def converge(settings: Settings, api: Api) -> dict[str, Any]:
     if not password:
         raise DevpiError(f"{settings.password_file} is empty. Put root's password into the Secret.")
     wanted = declared()
+    passwords = settings.user_passwords(wanted)
     accepted = log_in(api, password, settings.previous())
     if accepted is None:
         raise DevpiError(NEITHER_FITS)
     done = []
     if accepted != password:
         done.append(rotate(api, password))
-    for step in plan(api.state(), wanted):
-        api.carry_out(step)
-        say(str(step))
-        done.append(step)
-    left = plan(api.state(), wanted)
-    if left:
-        raise DevpiError(f"The server took every step, and yet has to be changed: {left[0]}.")
+    steps = find_steps(api, wanted, passwords)
+    bring(api, wanted, passwords, steps, say)
+    done += steps
     return {
-        **hashes(),
         "password": "ok",
+        "login": True,
         "differences": [step.as_dict() for step in done],
         "changed": bool(done),
     }
@@ -240,14 +260,16 @@ def say(line: str) -> None:
 def main() -> int:
     """Do what the command line says and return the exit code."""
     parser = argparse.ArgumentParser(description="Bring a devpi server to its declared state.")
-    parser.add_argument("--check", action="store_true", help="only print what differs")
-    only_check = parser.parse_args().check
+    parser.add_argument(
+        "--check", action="store_true", help="only print what differs from what standard input says"
+    )
+    asked = parser.parse_args()
     try:
         settings = Settings.read(os.environ)
         # No proxy of the environment may see the password.
         with httpx.Client(timeout=60, trust_env=False) as client:
             send = transport(client)
-            if only_check:
+            if asked.check:
                 # Someone waits for the answer, and can ask again.
                 report = check(settings, Api(settings.url, send, patience=Patience(attempts=3)))
             else:

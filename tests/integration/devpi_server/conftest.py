@@ -24,6 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible_collections.thinkube.devpi.plugins.module_utils._devpi_module import (
+    transport as open_url_transport,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +58,8 @@ class DevpiServer:
     def log(self) -> Path:
         return self.folder / "server.log"
 
-    def start(self, *, wait: bool = True) -> None:
+    def start(self, *, wait: bool = True, plugins: Path | None = None) -> None:
+        """Start it, with what is installed in ``plugins`` besides its environment."""
         command: list[str | Path] = [
             PREFIX / "bin/devpi-server",
             f"--serverdir={self.folder / 'server'}",
@@ -66,7 +70,10 @@ class DevpiServer:
             "--argon2-memory-cost=65536",
         ]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            more = {"PYTHONPATH": str(plugins)} if plugins else {}
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **more}
+            )
         if wait:
             self.wait()
 
@@ -144,9 +151,14 @@ def devpi(run_devpi: Callable[[], AbstractContextManager[DevpiServer]]) -> Itera
         yield server
 
 
-@pytest.fixture
-def transport(monkeypatch: pytest.MonkeyPatch) -> Iterator[Transport]:
-    """The transport of the init program."""
+@pytest.fixture(params=["httpx", "open_url"])
+def transport(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Transport]:
+    """The transports of the init program and of the modules."""
+    if request.param == "open_url":
+        yield open_url_transport(timeout=30, ca_path=None)
+        return
     monkeypatch.syspath_prepend(COLLECTION / "plugins/module_utils")
     path = COLLECTION / "roles/devpi_init/files/converge.py"
     spec = importlib.util.spec_from_file_location("converge", path)

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.thinkube.devpi.plugins.module_utils._devpi.api import Api, Patience
 from ansible_collections.thinkube.devpi.plugins.module_utils._devpi.errors import (
     ApiError,
+    InputError,
     LoginRefusedError,
     UnreachableError,
 )
@@ -46,6 +47,12 @@ VALUES: dict[str, Any] = {
 
 
 @pytest.fixture
+def way(transport: Transport, request: pytest.FixtureRequest) -> str:
+    """The name of the transport, for names of its own on the server that both share."""
+    return str(request.node.callspec.params["transport"])
+
+
+@pytest.fixture
 def api(devpi: DevpiServer, transport: Transport) -> Api:
     api = Api(devpi.url, transport)
     api.ping()
@@ -57,14 +64,14 @@ def converge(api: Api, declared: Any) -> list[str]:
     wanted = declared_state(declared)
     steps = plan(api.state(), wanted)
     for step in steps:
-        api.carry_out(step)
+        api.carry_out(step, {})
     assert plan(api.state(), wanted) == []
     return [step.action for step in steps]
 
 
 @pytest.mark.parametrize("index_type", sorted(INDEX_KEYS))
-def test_every_setting_of_every_type(api: Api, index_type: str) -> None:
-    name = f"root/every-{index_type}"
+def test_every_setting_of_every_type(api: Api, way: str, index_type: str) -> None:
+    name = f"root/every-{index_type}-{way}"
     keys = INDEX_KEYS[index_type]
     smallest = {"type": index_type, "mirror_url": "https://pypi.org/simple/"}
     if index_type != "mirror":
@@ -84,43 +91,65 @@ def test_every_setting_of_every_type(api: Api, index_type: str) -> None:
     assert converge(api, {"indexes": again}) == ["create_index"]
 
 
-def test_users(api: Api, devpi: DevpiServer, transport: Transport) -> None:
-    api.create_user("bob", {"email": "bob@example.com"}, "bob's")
-    Api(devpi.url, transport).login("bob", "bob's")
-    api.change_password("bob", "another")
-    with pytest.raises(LoginRefusedError, match="user 'bob' could not be authenticated"):
-        Api(devpi.url, transport).login("bob", "bob's")
-    Api(devpi.url, transport).login("bob", "another")
+def test_users(api: Api, way: str, devpi: DevpiServer, transport: Transport) -> None:
+    bob = f"bob-{way}"
+    api.create_user(bob, {"email": "bob@example.com"}, "bob's")
+    Api(devpi.url, transport).login(bob, "bob's")
+    api.change_password(bob, "another")
+    with pytest.raises(LoginRefusedError, match=f"user '{bob}' could not be authenticated"):
+        Api(devpi.url, transport).login(bob, "bob's")
+    Api(devpi.url, transport).login(bob, "another")
 
-    users = {"bob": {"title": "B", "description": "D", "custom_data": "C", "email": None}}
+    users = {bob: {"title": "B", "description": "D", "custom_data": "C", "email": None}}
     assert converge(api, {"users": users}) == ["modify_user"]
     attributes = {"title": "B", "description": "D", "custom_data": "C"}
-    assert api.state().users["bob"] == User("bob", attributes)
+    assert api.state().users[bob] == User(bob, attributes)
+    assert converge(api, {"users": {bob: {"state": "absent"}}}) == ["delete_user"]
+    api.delete_user(bob)
 
 
 def test_a_user_without_a_password_can_not_log_in(
-    api: Api, devpi: DevpiServer, transport: Transport
+    api: Api, way: str, devpi: DevpiServer, transport: Transport
 ) -> None:
-    assert converge(api, {"users": {"cat": {}}}) == ["create_user"]
+    cat = f"cat-{way}"
+    assert converge(api, {"users": {cat: {}}}) == ["create_user"]
     for password in ("", "null", "None"):
         with pytest.raises(LoginRefusedError):
-            Api(devpi.url, transport).login("cat", password)
+            Api(devpi.url, transport).login(cat, password)
+        assert not api.accepts(cat, password)
+    # Who asked is still who it was.
+    api.modify_user(cat, {"title": "C"})
 
 
 def test_creating_what_is_there_modifies_it(
-    api: Api, devpi: DevpiServer, transport: Transport
+    api: Api, way: str, devpi: DevpiServer, transport: Transport
 ) -> None:
+    twice = f"twice-{way}"
     for volatile in (True, False):
-        api.create_index("root/twice", {"type": "stage", "volatile": volatile})
-        api.create_user("twice", {"title": str(volatile)}, str(volatile))
-    assert api.index("root/twice")["volatile"] is False
-    assert api.state().users["twice"].attributes == {"title": "False"}
-    Api(devpi.url, transport).login("twice", "False")
+        api.create_index(f"root/{twice}", {"type": "stage", "volatile": volatile})
+        api.create_user(twice, {"title": str(volatile)}, str(volatile))
+    assert api.index(f"root/{twice}")["volatile"] is False
+    assert api.state().users[twice].attributes == {"title": "False"}
+    Api(devpi.url, transport).login(twice, "False")
 
 
-def test_odd_names(api: Api) -> None:
-    indexes = {"ünal@example.com/a.b-c_d": {"title": "Ä"}}
-    assert converge(api, {"users": {"ünal@example.com": {}}, "indexes": indexes})
+def test_odd_names(api: Api, way: str) -> None:
+    user = f"ünal-{way}@example.com"
+    indexes = {f"{user}/a.b-c_d": {"title": "Ä"}}
+    assert converge(api, {"users": {user: {}}, "indexes": indexes})
+
+
+def test_an_index_goes_or_becomes_another_type(api: Api, way: str) -> None:
+    name = f"root/turned-{way}"
+    assert converge(api, {"indexes": {name: {"volatile": False}}}) == ["create_index"]
+    mirror = {"type": "mirror", "mirror_url": "https://pypi.org/simple/"}
+    with pytest.raises(InputError, match="remove_packages"):
+        converge(api, {"indexes": {name: mirror}})
+    turned = converge(api, {"indexes": {name: {**mirror, "remove_packages": True}}})
+    assert turned == ["delete_index", "create_index"]
+    gone = {"state": "absent", "remove_packages": True}
+    assert converge(api, {"indexes": {name: gone}}) == ["delete_index"]
+    api.delete_index(name, {})
 
 
 def test_a_stranger_may_look_and_not_change(devpi: DevpiServer, transport: Transport) -> None:

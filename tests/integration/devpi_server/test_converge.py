@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from tests.integration.devpi_server.conftest import DevpiServer
 
 COLLECTION = Path(__file__).parents[3]
+# What the ConfigMap has of the package.
+NAMES = yaml.safe_load((COLLECTION / "roles/devpi/vars/main.yaml").read_text())[
+    "__devpi_init_modules"
+]
+MODULES = sorted(COLLECTION / "plugins/module_utils/_devpi" / name for name in NAMES)
 KILLS = int(os.environ.get("KILLS", "5"))
 MANY = 30
 WANTED: dict[str, Any] = {
@@ -62,21 +67,25 @@ class Job:
     server: DevpiServer
     folder: Path
     secrets: set[str] = field(default_factory=set)
+    wanted: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # As kubelet mounts a ConfigMap: links through ..data into a folder of the moment.
         files = self.folder / "init/..2026_01_01"
-        modules = COLLECTION / "plugins/module_utils/_devpi"
-        shutil.copytree(modules, files / "_devpi", ignore=shutil.ignore_patterns("__pycache__"))
+        (files / "_devpi").mkdir(parents=True)
+        for module in MODULES:
+            shutil.copy(module, files / "_devpi")
         shutil.copy(COLLECTION / "roles/devpi_init/files/converge.py", files)
         (self.folder / "init/..data").symlink_to("..2026_01_01")
         for name in ("_devpi", "converge.py", "wanted.json"):
             (self.folder / "init" / name).symlink_to(f"..data/{name}")
         (self.folder / "root").mkdir()
+        (self.folder / "users").mkdir()
         self.want(WANTED)
         self.mount("password", self.server.root_password)
 
     def want(self, wanted: Mapping[str, Any]) -> None:
+        self.wanted = wanted
         (self.folder / "init/..2026_01_01/wanted.json").write_text(json.dumps(wanted))
 
     def mount(self, name: str, secret: str | None) -> None:
@@ -87,9 +96,15 @@ class Job:
             path.write_text(secret, encoding="utf-8")
             self.secrets.add(secret)
 
+    def give(self, passwords: Mapping[str, str]) -> None:
+        """Mount the passwords of users."""
+        (self.folder / "users/passwords.json").write_text(json.dumps(passwords))
+        self.secrets.update(passwords.values())
+
     def start(self, *options: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [self.server.python, self.folder / "init/converge.py", *options],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -97,6 +112,7 @@ class Job:
                 "PATH": os.environ["PATH"],
                 "DEVPI_URL": self.server.url,
                 "DEVPI_ROOT_PASSWORD_FILE": str(self.folder / "root/password"),
+                "DEVPI_USER_PASSWORDS_FILE": str(self.folder / "users/passwords.json"),
                 "PYTHONDONTWRITEBYTECODE": "1",
                 # Loopback is asked directly, whatever the environment says.
                 "HTTP_PROXY": "http://127.0.0.1:9",
@@ -105,6 +121,7 @@ class Job:
         )
 
     def end(self, process: subprocess.Popen[str]) -> Result:
+        """The result; standard input stays open until the end, as that of an exec does."""
         out, err = process.communicate(timeout=120)
         for form in forms_of(self.secrets):
             assert form not in out + err
@@ -113,6 +130,17 @@ class Job:
 
     def run(self, *options: str, **environment: str) -> Result:
         return self.end(self.start(*options, **environment))
+
+    def check(self, *passwords: str, wanted: Any = None) -> Result:
+        """What differs from what is declared, said on a line that nothing follows."""
+        self.secrets.update(passwords)
+        declared = self.wanted if wanted is None else wanted
+        process = self.start("--check")
+        assert process.stdin is not None
+        process.stdin.write(json.dumps({"wanted": declared, "passwords": passwords}) + "\n")
+        process.stdin.flush()
+        process.wait(120)
+        return self.end(process)
 
 
 def forms_of(secrets: set[str]) -> Iterator[str]:
@@ -140,16 +168,16 @@ def ask(url: str, payload: Any = None) -> Any:
         return json.load(answer)["result"]
 
 
-def accepts(server: DevpiServer, password: str) -> bool:
+def accepts(server: DevpiServer, password: str, user: str = "root") -> bool:
     try:
-        ask(f"{server.url}/+login", {"user": "root", "password": password})
+        ask(f"{server.url}/+login", {"user": user, "password": password})
     except HTTPError:
         return False
     return True
 
 
 def test_fresh_server_then_again(job: Job) -> None:
-    checked = job.run("--check")
+    checked = job.check()
     assert (checked.code, checked.err) == (0, "")
     assert checked.report["password"] == "ok"
     assert checked.report["differences"] == [CREATED]
@@ -164,33 +192,29 @@ def test_fresh_server_then_again(job: Job) -> None:
 
     again = job.run()
     assert again.report == {**checked.report, "differences": [], "changed": False}
-    assert job.run("--check").report == {**checked.report, "differences": []}
+    assert job.check().report == {**checked.report, "differences": []}
 
 
 def test_check_writes_nothing(idle_job: Job) -> None:
     before = ask(idle_job.server.url)
-    assert idle_job.run("--check").report["differences"]
+    assert idle_job.check().report["differences"]
     assert ask(idle_job.server.url) == before
 
 
 def test_check_prints_one_line(idle_job: Job) -> None:
-    assert len(idle_job.run("--check").out.splitlines()) == 1
+    assert len(idle_job.check().out.splitlines()) == 1
 
 
-def test_hashes_are_those_of_the_mounted_files(idle_job: Job) -> None:
-    files = [
-        *sorted((COLLECTION / "plugins/module_utils/_devpi").glob("*.py")),
-        COLLECTION / "roles/devpi_init/files/converge.py",
-    ]
-    report = idle_job.run("--check").report
-    program = hashlib.sha256(b"".join(path.read_bytes() for path in files))
-    assert report["program_sha256"] == program.hexdigest()
-    assert report["wanted_sha256"] == hashlib.sha256(json.dumps(WANTED).encode()).hexdigest()
+def test_a_check_is_told_what_is_declared(idle_job: Job) -> None:
+    """The pod that it runs in sees a changed file late."""
+    late = idle_job.check().report
+    assert late["differences"] == [CREATED]
+    assert idle_job.check(wanted={}).report == {**late, "differences": []}
 
-    idle_job.want({**WANTED, "indexes": {}})
-    changed = idle_job.run("--check").report
-    assert changed["wanted_sha256"] != report["wanted_sha256"]
-    assert changed["program_sha256"] == report["program_sha256"]
+
+def test_a_check_that_is_told_nothing_says_so(idle_job: Job) -> None:
+    failed = idle_job.run("--check")
+    assert (failed.code, failed.out, failed.err) == (2, "", "Standard input is not JSON.\n")
 
 
 def test_drift_is_corrected_and_the_rest_left(job: Job) -> None:
@@ -231,10 +255,54 @@ def test_users_and_their_indexes(job: Job) -> None:
         ask(f"{job.server.url}/+login", {"user": "ann", "password": ""})
 
 
+def test_passwords_of_users(job: Job) -> None:
+    job.want({"users": {"ann": {}, "bob": {"update_password": "on_create"}}})
+    job.give({"ann": "ann's first", "bob": "bob's first"})
+    created = [(step["action"], step["subject"]) for step in job.run().report["differences"]]
+    assert created == [("create_user", "ann"), ("create_user", "bob")]
+    assert accepts(job.server, "ann's first", "ann")
+    assert accepts(job.server, "bob's first", "bob")
+    assert job.run().report["changed"] is False
+
+    job.give({"ann": "ann's second", "bob": "bob's second"})
+    assert job.run().report["differences"] == [
+        {"action": "change_password", "subject": "ann", "before": None, "after": None}
+    ]
+    assert accepts(job.server, "ann's second", "ann")
+    assert not accepts(job.server, "ann's first", "ann")
+    assert accepts(job.server, "bob's first", "bob")
+    assert job.run().report["changed"] is False
+
+
+def test_passwords_of_strangers_and_what_is_no_file_of_passwords(idle_job: Job) -> None:
+    idle_job.give({"mallory": "x3cr3t-of-mallory"})
+    refused = idle_job.run()
+    assert (refused.code, refused.out) == (2, "")
+    assert "The password of user 'mallory': this user is not declared" in refused.err
+    (idle_job.folder / "users/passwords.json").write_text('{"ann": "x3cr3t-of-mallory"')
+    refused = idle_job.run()
+    assert (refused.code, refused.err) == (
+        2,
+        f"{idle_job.folder}/users/passwords.json is not JSON.\n",
+    )
+
+
+def test_what_is_declared_absent_goes(job: Job) -> None:
+    everything = {"users": {"ann": {}}, "indexes": {"ann/a": {}, "ann/b": {"bases": ["ann/a"]}}}
+    job.want(everything)
+    assert job.run().code == 0
+    gone = {"state": "absent"}
+    job.want({"users": {"ann": gone}, "indexes": {"ann/a": gone, "ann/b": gone}})
+    done = [(step["action"], step["subject"]) for step in job.run().report["differences"]]
+    assert done == [("delete_index", "ann/a"), ("delete_index", "ann/b"), ("delete_user", "ann")]
+    assert "ann" not in ask(job.server.url)
+    assert job.run().report["changed"] is False
+
+
 def test_rotation(job: Job) -> None:
     job.mount("previous", job.server.root_password)
     job.mount("password", NEW_PASSWORD)
-    checked = job.run("--check")
+    checked = job.check()
     assert (checked.code, checked.report["password"]) == (0, "wrong")
 
     rotated = job.run()
@@ -263,17 +331,28 @@ def test_wrong_password_says_how_to_mend_it(idle_job: Job, previous: str | None)
     idle_job.mount("password", "not the one")
     if previous:
         idle_job.mount("previous", previous)
-    assert idle_job.run("--check").report["password"] == "wrong"
+    assert idle_job.check().report["password"] == "wrong"
     failed = idle_job.run()
     assert (failed.code, failed.out) == (2, "")
-    assert "devpi-passwd root" in failed.err
+    assert "devpi_root_password_reset: true" in failed.err
     assert len(failed.err.splitlines()) == 1
     assert ask(idle_job.server.url) == before
 
 
+def test_a_password_that_is_known_elsewhere_is_found(idle_job: Job) -> None:
+    right = idle_job.server.root_password
+    assert idle_job.check().report["login"] is True
+    idle_job.mount("password", "not the one")
+    assert idle_job.check().report["login"] is False
+    assert idle_job.check().report["login"] is False
+    assert idle_job.check("", "nor this").report["login"] is False
+    found = idle_job.check("nor this", right).report
+    assert (found["login"], found["password"]) == (True, "wrong")
+
+
 def test_empty_password_is_not_tried(idle_job: Job) -> None:
     idle_job.mount("password", "")
-    checked = idle_job.run("--check")
+    checked = idle_job.check()
     assert (checked.code, checked.report["password"]) == (0, "empty")
     failed = idle_job.run()
     assert failed.code == 2
@@ -282,7 +361,7 @@ def test_empty_password_is_not_tried(idle_job: Job) -> None:
 
 def test_password_file_with_a_line_end(idle_job: Job) -> None:
     idle_job.mount("password", f"{idle_job.server.root_password}\n")
-    assert idle_job.run("--check").report["password"] == "ok"
+    assert idle_job.check().report["password"] == "ok"
 
 
 @pytest.mark.parametrize(
@@ -299,8 +378,10 @@ def test_password_file_with_a_line_end(idle_job: Job) -> None:
 def test_wrong_declarations_change_nothing(idle_job: Job, wanted: str, words: str) -> None:
     (idle_job.folder / "init/..2026_01_01/wanted.json").write_text(wanted)
     before = ask(idle_job.server.url)
-    for options in ([], ["--check"]):
-        failed = idle_job.run(*options)
+    failures = [idle_job.run()]
+    if wanted != "{":
+        failures.append(idle_job.check(wanted=json.loads(wanted)))
+    for failed in failures:
         assert (failed.code, failed.out) == (2, "")
         assert words in failed.err
     assert ask(idle_job.server.url) == before
@@ -309,10 +390,16 @@ def test_wrong_declarations_change_nothing(idle_job: Job, wanted: str, words: st
 @pytest.mark.parametrize("missing", ["root/password", "init/..2026_01_01/wanted.json"])
 def test_a_missing_file_is_named(idle_job: Job, missing: str) -> None:
     (idle_job.folder / missing).unlink()
-    for options in ([], ["--check"]):
-        failed = idle_job.run(*options)
-        assert failed.code != 0
-        assert Path(missing).name in failed.err
+    failed = idle_job.run()
+    assert failed.code != 0
+    assert Path(missing).name in failed.err
+
+
+def test_a_check_without_roots_password_says_so(idle_job: Job) -> None:
+    (idle_job.folder / "root/password").unlink()
+    failed = idle_job.check()
+    assert failed.code == 2
+    assert "Mount the Secret devpi-root there." in failed.err
 
 
 def test_wrong_timeout(idle_job: Job) -> None:
@@ -323,7 +410,7 @@ def test_wrong_timeout(idle_job: Job) -> None:
 
 def test_server_that_is_not_up_yet(stopped_devpi: DevpiServer, tmp_path: Path) -> None:
     job = Job(stopped_devpi, tmp_path)
-    assert job.run("--check").code == 1
+    assert job.check().code == 1
     process = job.start()
     time.sleep(1)
     assert process.poll() is None

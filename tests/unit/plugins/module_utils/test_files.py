@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import configparser
 import dataclasses
 import json
 
@@ -18,9 +19,16 @@ from ansible_collections.thinkube.devpi.plugins.module_utils._files import (
     without_credentials,
 )
 
-PIP = Wanted(
-    "pip.conf", "ini", section="global", values={"index-url": "https://ours/", "timeout": "60"}
+PIP = Wanted("pip.conf", "ini", values={"global": {"index-url": "https://ours/", "timeout": "60"}})
+PYPIRC = Wanted(
+    ".pypirc",
+    "ini",
+    values={
+        "distutils": {"index-servers": ["pypi", "devpi"]},
+        "devpi": {"repository": "https://ours/", "username": "root"},
+    },
 )
+PDM = Wanted("pdm.toml", "toml", values={"pypi": {"url": "https://ours/", "ca_certs": "/a b"}})
 UV = Wanted("uv.toml", "block", content='[[index]]\nname = "devpi"\n')
 FISH = Wanted("devpi.fish", "file", content="ours\n")
 ONCE = Wanted(".devpi.ini", "once", content="[devpi]\n")
@@ -34,23 +42,25 @@ TEXTS = [
     "[install]\nuser = true\n\n[global]\ntrusted-host =\n  one\n  two\nindex-url =\n  a/\n",
     "; comment\r\n[global]\r\nproxy = p\r\n",
     "bytes that are no UTF-8: \udcff\n",
+    "[distutils]\nindex-servers=\n  private\n  pypi\n\n[private]\npassword = p",
+    '[pypi]\nurl = "https://theirs/"\nlist = [\n  "a",\n]\n',
 ]
 
 
 def kept(wanted: Wanted, original: str | None) -> tuple[Kept, str]:
     text = planned(wanted, original)
     found = Found() if original is None else Found(original, 0o600)
-    return Kept(wanted.form, found, digest(text), wanted.section, wanted.values), text
+    return Kept(wanted.form, found, digest(text), wanted.values), text
 
 
-@pytest.mark.parametrize("wanted", [PIP, UV, FISH], ids=lambda wanted: wanted.form)
+@pytest.mark.parametrize("wanted", [PIP, PYPIRC, PDM, UV, FISH], ids=lambda wanted: wanted.path)
 @pytest.mark.parametrize("original", [None, *TEXTS])
 def test_the_way_back_leads_to_the_same_text(wanted: Wanted, original: str | None) -> None:
     record, text = kept(wanted, original)
     assert restored(record, Found(text, 0o644)) == record.original
 
 
-@pytest.mark.parametrize("wanted", [PIP, UV, FISH], ids=lambda wanted: wanted.form)
+@pytest.mark.parametrize("wanted", [PIP, PYPIRC, PDM, UV, FISH], ids=lambda wanted: wanted.path)
 @pytest.mark.parametrize("original", [None, *TEXTS])
 def test_a_second_time_changes_nothing(wanted: Wanted, original: str | None) -> None:
     text = planned(wanted, original)
@@ -80,6 +90,38 @@ def test_keys_stand_in_their_section_once(original: str | None, expected: str) -
     assert planned(PIP, original) == expected
 
 
+@pytest.mark.parametrize(
+    ("original", "servers"),
+    [
+        (None, ["pypi", "devpi"]),
+        ("[pypi]\nusername = __token__\n", ["pypi", "devpi"]),
+        ("[distutils]\nindex-servers = private\n", ["private", "pypi", "devpi"]),
+        ("[distutils]\nindex-servers=\n\tpypi\n\tprivate", ["pypi", "private", "devpi"]),
+        ("[distutils]\nindex-servers: devpi pypi\n", ["devpi", "pypi"]),
+    ],
+)
+def test_a_list_of_words_is_extended(original: str | None, servers: list[str]) -> None:
+    read = configparser.RawConfigParser()
+    read.read_string(planned(PYPIRC, original))
+    assert read.get("distutils", "index-servers").split() == servers
+    assert dict(read["devpi"]) == {"repository": "https://ours/", "username": "root"}
+
+
+@pytest.mark.parametrize(
+    ("original", "expected"),
+    [
+        (None, {"pypi": {"url": "https://ours/", "ca_certs": "/a b"}}),
+        (
+            '[pypi]\nurl="https://theirs/"\nlist = [\n"a",\n]\n[x]\ny = 1\n',
+            {"pypi": {"url": "https://ours/", "ca_certs": "/a b", "list": ["a"]}, "x": {"y": 1}},
+        ),
+    ],
+)
+def test_strings_stand_in_their_table(original: str | None, expected: dict[str, object]) -> None:
+    tomllib = pytest.importorskip("tomllib")
+    assert tomllib.loads(planned(PDM, original)) == expected
+
+
 def test_a_block_changes_in_its_place() -> None:
     before = planned(UV, "before\n") + "after\n"
     changed = planned(dataclasses.replace(UV, content=r"a \1 backslash" + "\n"), before)
@@ -100,6 +142,20 @@ def test_a_block_changes_in_its_place() -> None:
         ),
         (UV, None, "[pip]\nstrict = true\n", "[pip]\nstrict = true\n"),
         (UV, "a = 1\n", "# more\n", "a = 1\n# more\n"),
+        (PDM, None, "[x]\ny = 1\n", "[x]\ny = 1\n"),
+        (
+            PDM,
+            '[pypi]\nurl = "https://theirs/"\n',
+            "[x]\n",
+            '[pypi]\nurl = "https://theirs/"\n[x]\n',
+        ),
+        (PYPIRC, None, "password = p\n", "[devpi]\npassword = p\n"),
+        (
+            PYPIRC,
+            "[distutils]\nindex-servers =\n  private\n",
+            "[private]\n",
+            "[distutils]\nindex-servers =\n  private\n\n[private]\n",
+        ),
     ],
 )
 def test_what_the_user_added_since_stays(
@@ -148,4 +204,8 @@ def test_a_diff_shows_no_credentials() -> None:
     text = "index-url = https://alice:s3cret@host/+simple/ and https://host/a@b"
     assert without_credentials(text) == (
         "index-url = https://***@host/+simple/ and https://host/a@b"
+    )
+    text = "[a]\npassword: s3cret\n password=s3cret \nusername = password\npypi-token.a = 's3cret'"
+    assert without_credentials(text) == (
+        "[a]\npassword: ***\n password=***\nusername = password\npypi-token.a = ***"
     )

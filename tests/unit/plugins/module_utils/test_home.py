@@ -22,7 +22,7 @@ from ansible_collections.thinkube.devpi.plugins.module_utils._home import (
 RECORD = ".local/share/devpi/files.json"
 FILES = [
     Wanted(".local/bin/devpi", "file", content="#!/bin/sh\n", mode=0o755),
-    Wanted(".config/pip/pip.conf", "ini", section="global", values={"index-url": "https://ours/"}),
+    Wanted(".config/pip/pip.conf", "ini", values={"global": {"index-url": "https://ours/"}}),
     Wanted(".config/uv/uv.toml", "block", content="[[index]]\n"),
     Wanted(".devpi.ini", "once", content="[devpi]\n", mode=0o600),
 ]
@@ -101,13 +101,11 @@ def test_a_file_that_is_no_longer_wanted_goes(home: Home) -> None:
 
 
 def test_a_key_that_is_no_longer_wanted_goes(home: Home) -> None:
-    pip = Wanted(
-        ".config/pip/pip.conf", "ini", section="global", values={"timeout": "60", "cert": "/ca"}
-    )
+    pip = Wanted(".config/pip/pip.conf", "ini", values={"global": {"timeout": "60", "cert": "/ca"}})
     bring(home, [pip])
     path = home.root / ".config/pip/pip.conf"
     path.write_text(path.read_text() + "proxy = p\n")
-    bring(home, [Wanted(pip.path, "ini", section="global", values={"timeout": "60"})])
+    bring(home, [Wanted(pip.path, "ini", values={"global": {"timeout": "60"}})])
     assert "cert" not in path.read_text()
     bring(home, [])
     assert path.read_text() == "[global]\nindex-url = https://me:pw@theirs/\nproxy = p\n"
@@ -169,6 +167,90 @@ def test_a_file_that_pip_could_not_read_is_left_alone(home: Home) -> None:
     with pytest.raises(ValueError, match=r"pip\.conf has an error.*already exists"):
         bring(home, FILES)
     assert tree(home) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[a]\npassword s3cret\n", "No key with a value: line 2"),
+        ("password = s3cret\n", "Line 1 comes before the first section"),
+    ],
+)
+def test_an_error_in_a_file_quotes_none_of_it(home: Home, text: str, message: str) -> None:
+    (home.root / ".pypirc").write_text(text)
+    pypirc = Wanted(".pypirc", "ini", values={"devpi": {"username": "root"}})
+    with pytest.raises(ValueError, match=message) as raised:
+        bring(home, [pypirc])
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = \n", r"pdm\.toml has an error"),
+        ("pypi.verify_ssl = true\n", r"pdm\.toml says the same .* nothing was written"),
+    ],
+)
+def test_toml_that_its_tool_could_not_read_is_not_made(home: Home, text: str, message: str) -> None:
+    pytest.importorskip("tomllib")
+    (home.root / "pdm.toml").write_text(text)
+    before = tree(home)
+    with pytest.raises(ValueError, match=message):
+        bring(home, [Wanted("pdm.toml", "toml", values={"pypi": {"url": "https://ours/"}})])
+    assert tree(home) == before
+
+
+@pytest.mark.parametrize(
+    ("blocker", "message"),
+    [(".config/pip/pip.conf/", "has to be a file"), (".config/pip", "has to be a folder")],
+)
+def test_what_stands_in_the_way_is_named_before_the_first_write(
+    tmp_path: Path, blocker: str, message: str
+) -> None:
+    path = tmp_path / blocker
+    path.parent.mkdir(parents=True)
+    if blocker.endswith("/"):
+        path.mkdir()
+    else:
+        path.write_text("")
+    home = Home(str(tmp_path))
+    before = tree(home)
+    with pytest.raises(ValueError, match=message):
+        bring(home, FILES)
+    assert tree(home) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_of_somebody_else_is_named_before_the_first_write(home: Home) -> None:
+    (home.root / ".config/uv").chmod(0o500)
+    (home.root / "dotfiles").chmod(0o500)
+    with pytest.raises(ValueError, match=r"uv\.toml can't be written .* let that user write"):
+        bring(home, FILES)
+    assert not (home.root / RECORD).exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_nobody_may_enter_is_named(home: Home) -> None:
+    (home.root / ".config").chmod(0)
+    try:
+        with pytest.raises(ValueError, match=r"pip\.conf can't be read by the user of this task"):
+            bring(home, FILES)
+    finally:
+        (home.root / ".config").chmod(0o755)
+
+
+def test_programs_are_found_where_people_have_them(home: Home) -> None:
+    program = home.root / ".cargo/bin/our-uv"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    with pytest.raises(ValueError, match="no program our-uv and no program nosuch on this machine"):
+        home.find_programs(["sh", "our-uv", "nosuch"])
+    program.chmod(0o755)
+    assert home.find_programs(["our-uv"]) == {"our-uv": str(program)}
+    assert home.is_used(["nosuch", "our-uv"])
+    assert home.is_used([".config/uv"])
+    assert home.is_used([])
+    assert not home.is_used(["nosuch", ".nosuch"])
 
 
 def test_a_home_that_is_not_there_is_no_home(tmp_path: Path) -> None:

@@ -26,12 +26,16 @@ class Wire:
     def __init__(self, *answers: Answer | OSError) -> None:
         self.answers = list(answers)
         self.requests: list[tuple[str, str]] = []
+        self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
         self.pauses: list[float] = []
 
     def __call__(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> Answer:
         self.requests.append((method, url))
+        self.headers.append(dict(headers))
+        self.bodies.append(body or b"")
         answer = self.answers.pop(0)
         if isinstance(answer, OSError):
             raise answer
@@ -159,3 +163,84 @@ def test_names_are_quoted() -> None:
 def test_other_refusals_of_a_creation_are_errors(method: str) -> None:
     with pytest.raises(ApiError, match="400: no"):
         getattr(Wire(refused(400, "no")).api(), method)("a/b", {})
+
+
+def seven(answer: Answer) -> Answer:
+    """The same answer from a devpi 7."""
+    status, headers, body = answer
+    return status, {**headers, "X-Devpi-Server-Version": "7.0.0b4"}, body
+
+
+def test_a_server_of_version_7_is_asked_in_its_words() -> None:
+    there = {"root": {"indexes": {"pypi": {"type": "remote", "remote_url": "https://a.example/"}}}}
+    wire = Wire(seven(done(there)), seven(done()), seven(done({"type": "remote"})), seven(done()))
+    api = wire.api()
+    assert not api.speaks_7
+    state = api.state()
+    assert state.indexes["root/pypi"].settings == {"mirror_url": "https://a.example/"}
+    assert (api.speaks_7, api.server_version) == (True, "7.0.0b4")
+    api.create_index("root/a", {"type": "stage", "mirror_whitelist": ["*"]})
+    rules = {"type": "local", "project_inheritance_rules": ["allow all"]}
+    assert json.loads(wire.bodies[1]) == rules
+    api.modify_index("root/pypi", {"mirror_cache_expiry": 60})
+    assert json.loads(wire.bodies[3]) == {"type": "remote", "remote_refresh_delay": 60}
+
+
+def state(**indexes: object) -> Answer:
+    return done({"root": {"indexes": indexes}})
+
+
+def test_a_removal_whose_answer_was_lost() -> None:
+    # devpi answers 403 where there is no index.
+    wire = Wire(TimeoutError(), refused(403, "Access was denied"), state())
+    wire.api().delete_index("root/a", {"volatile": True})
+    assert wire.methods == ["DELETE", "DELETE", "GET"]
+    wire = Wire(TimeoutError(), refused(404, "no such user"), state())
+    wire.api().delete_user("ann")
+    wire = Wire(refused(404, "No token with id x"))
+    wire.api().delete("/ann/+tokens/x")
+
+
+def test_a_removal_that_is_refused() -> None:
+    denied = refused(403, "Access was denied")
+    for removal in (
+        lambda api: api.delete_index("root/a", {}),
+        lambda api: api.delete_user("root"),
+        lambda api: api.delete("/root/+tokens/x"),
+    ):
+        with pytest.raises(ApiError, match="403: Access was denied"):
+            removal(Wire(denied, state(a={"type": "stage"})).api())
+
+
+def test_an_index_that_is_not_volatile_becomes_so_before_it_goes() -> None:
+    wire = Wire(done({"volatile": False}), done(), done())
+    wire.api().delete_index("root/a", {"volatile": False})
+    assert wire.methods == ["GET", "PATCH", "DELETE"]
+    assert json.loads(wire.bodies[1]) == {"volatile": True}
+
+
+def test_a_password_is_tried_without_changing_who_asks() -> None:
+    wire = Wire(done({"password": "proof"}), refused(401, "could not be"), done())
+    api = wire.api()
+    api.use_token("root", "token")
+    assert api.accepts("ann", "right")
+    assert not api.accepts("ann", "wrong")
+    api.ping()
+    assert [("X-Devpi-Auth" in headers) for headers in wire.headers] == [False, False, True]
+    with pytest.raises(ApiError, match="500: broken"):
+        Wire(refused(500, "broken")).api().accepts("ann", "right")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"message": "\n\n\n", "title": "no permission to submit"}, "no permission to submit"),
+        ({"message": "said", "title": "title"}, "said"),
+        ({}, "{}"),
+    ],
+)
+def test_what_devpi_says_about_an_upload(body: object, words: str) -> None:
+    answer = (403, {"Content-Type": "application/json"}, json.dumps(body).encode())
+    with pytest.raises(ApiError) as error:
+        Wire(answer).api().post("/root/a/", b"form", "multipart/form-data; boundary=x")
+    assert error.value.words == words

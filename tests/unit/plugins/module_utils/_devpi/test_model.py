@@ -12,11 +12,13 @@ from ansible_collections.thinkube.devpi.plugins.module_utils._devpi.errors impor
 )
 from ansible_collections.thinkube.devpi.plugins.module_utils._devpi.model import (
     Index,
+    State,
     User,
     check_index_name,
     check_name,
     current_state,
     declared_index,
+    declared_passwords,
     declared_state,
     declared_user,
     same,
@@ -81,9 +83,30 @@ def test_settings(index_type: str, key: str, given: Any, stored: Any) -> None:
     assert index == Index("root/x", index_type, {key: stored})
 
 
+def test_what_is_said_about_an_index_is_no_setting() -> None:
+    data = {"state": "absent", "remove_packages": "yes", "plugin_settings": {"acl_read": ["ann"]}}
+    index = declared_index("indexes", "root/x", data)
+    assert index == Index("root/x", "stage", {"acl_read": ["ann"]}, True, True)
+
+
+def test_the_words_of_devpi_7() -> None:
+    data = {"type": "remote", "remote_url": "https://a.example/", "remote_refresh_delay": 60}
+    settings = {"mirror_url": "https://a.example/", "mirror_cache_expiry": 60}
+    assert declared_index("indexes", "root/x", data) == Index("root/x", "mirror", settings)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"state": "gone"}, "indexes['root/x'].state is 'gone'"),
+        ({"remove_packages": "perhaps"}, "remove_packages is 'perhaps': it is not a boolean"),
+        ({"plugin_settings": []}, "plugin_settings is []: it is not a mapping"),
+        ({"plugin_settings": {"bases": []}}, "has 'bases': this key is devpi's own"),
+        ({"plugin_settings": {"type": "x"}}, "has 'type': this key is devpi's own"),
+        (
+            {"type": "remote", "remote_url": "https://a/", "mirror_url": "https://b/"},
+            "'mirror_url' and 'remote_url' are both given",
+        ),
         ({"volatile": "perhaps"}, "indexes['root/x'].volatile is 'perhaps'"),
         ({"volatile": 1}, "Write true or false"),
         ({"volatile": None}, "is None: it is not a boolean"),
@@ -102,7 +125,7 @@ def test_settings(index_type: str, key: str, given: Any, stored: Any) -> None:
         ({"type": "mirror", "mirror_cache_expiry": "30m"}, "it is not a number of seconds"),
         ({"type": "mirror", "mirror_cache_expiry": True}, "it is not a number of seconds"),
         ({"type": "mirror", "mirror_cache_expiry": -1}, "it is not a number of seconds"),
-        ({"type": "local"}, "Write 'stage' or 'mirror' or 'constrained'"),
+        ({"type": "floppy"}, "Write 'stage' or 'mirror' or 'constrained'"),
         (["bases"], "it is not a mapping"),
     ],
 )
@@ -122,14 +145,53 @@ def test_a_declared_user() -> None:
     [
         ("a b", {}, "devpi does not allow ' '"),
         ("ann", {"password": "hunter2"}, "has 'password': a password does not belong into"),
-        ("ann", {"mail": "ann@example.com"}, "Known are custom_data, description, email, title"),
+        (
+            "ann",
+            {"mail": "ann@example.com"},
+            "Known are custom_data, description, email, state, title",
+        ),
         ("ann", {"email": 3}, "users['ann'].email is 3: it is not a text"),
         ("ann", "ann@example.com", "it is not a mapping"),
+        ("ann", {"update_password": "never"}, "Write 'always' or 'on_create'"),
+        ("root", {"state": "absent"}, "without its administrator nobody could change a devpi"),
     ],
 )
 def test_users_that_are_refused(name: str, data: Any, message: str) -> None:
     with pytest.raises(InputError) as refused:
         declared_user("users", name, data)
+    assert message in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_what_is_said_about_a_user_is_no_attribute() -> None:
+    user = declared_user("users", "ann", {"update_password": "on_create", "state": "absent"})
+    assert user == User("ann", password_once=True, absent=True)
+
+
+PEOPLE = State({"ann": User("ann"), "bob": User("bob", absent=True)})
+
+
+def test_declared_passwords() -> None:
+    assert declared_passwords({"ann": "päss wörd"}, PEOPLE) == {"ann": "päss wörd"}
+    assert declared_passwords(None, PEOPLE) == {}
+
+
+@pytest.mark.parametrize(
+    ("passwords", "message"),
+    [
+        ({"root": "hunter2"}, "Write it into devpi_root_password"),
+        ({"cat": "hunter2"}, "user 'cat': this user is not declared"),
+        ({"bob": "hunter2"}, "user 'bob': this user is not declared"),
+        ({"ann": ""}, "user 'ann': it is not a text, or empty"),
+        ({"ann": None}, "it is not a text"),
+        ({"ann": ["hunter2"]}, "it is not a text"),
+        ({"ann": "hunter2\n"}, "a control character such as a line end"),
+        ("hunter2", "it is not a mapping"),
+    ],
+)
+def test_passwords_that_are_refused(passwords: Any, message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        declared_passwords(passwords, PEOPLE)
     assert message in str(refused.value)
     assert "hunter2" not in str(refused.value)
 
@@ -169,6 +231,13 @@ def test_a_server_s_listing_is_taken_as_it_is() -> None:
     }
     settings = {"volatile": False, "of_a_plugin": 1}
     assert dict(state.indexes) == {"root/pypi": Index("root/pypi", "mirror", settings)}
+
+
+def test_a_listing_of_devpi_7_is_read_in_the_words_of_devpi_6() -> None:
+    rules = {"project_inheritance_rules": ["allow all"], "trust_inheritance_rules_from": "none"}
+    listing = {"root": {"indexes": {"a": {"type": "local", **rules}}}}
+    whitelist = {"mirror_whitelist": ["*"], "mirror_whitelist_inheritance": "intersection"}
+    assert dict(current_state(listing).indexes) == {"root/a": Index("root/a", "stage", whitelist)}
 
 
 @pytest.mark.parametrize(
