@@ -18,9 +18,9 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ CHECKOUT = Path(__file__).parents[3]
 PLAYBOOK = CHECKOUT / "playbooks/15_configure_cli.yaml"
 PREFIX = Path(os.environ.get("DEVPI_SERVER_PREFIX", sys.prefix))
 ROOT_PASSWORD = "a root password"
+TOOLS = ("uv", "twine", "poetry", "pdm", "pipx")
 START_TIMEOUT = 60.0
 
 # What this machine says to pip, uv and requests is not what a workstation would.
@@ -158,24 +159,14 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def make_stable(url: str) -> None:
-    """Make root/stable, and wait until the mirror has read its list of projects."""
+    """Make root/stable, and have root/pypi ask for projects by their names, as the image has it."""
     login = ask(url, "POST", "/+login", {"user": "root", "password": ROOT_PASSWORD})
     token = f"root:{login['result']['password']}"
+    ask(url, "PATCH", "/root/pypi", ["mirror_no_project_list=true"], token)
     ask(url, "PUT", "/root/stable", {"bases": ["root/pypi"], "volatile": False}, token)
-    end = time.monotonic() + START_TIMEOUT * 3
-    while time.monotonic() < end:
-        try:
-            with urllib.request.urlopen(
-                f"{url}/root/stable/+simple/devpi-client/", timeout=90
-            ) as page:
-                if b".whl" in page.read():
-                    return
-        except urllib.error.HTTPError:
-            time.sleep(2)
-    pytest.fail("root/pypi does not show devpi-client; can PyPI be reached?")
 
 
-def ask(url: str, method: str, path: str, body: dict[str, Any], token: str = "") -> Any:
+def ask(url: str, method: str, path: str, body: Any, token: str = "") -> Any:
     import base64
 
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -244,7 +235,16 @@ class Workstation:
     def fish(
         self, line: str, text: str = "", **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        return self.run(shutil.which("fish") or "fish", "-c", line, text=text, **environment)
+        return self.shell("fish", line, text=text, **environment)
+
+    def shell(
+        self, name: str, line: str, text: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a line in a new shell that reads what an interactive one reads."""
+        interactive = [] if name == "fish" else ["-i"]
+        return self.run(
+            shutil.which(name) or name, *interactive, "-c", line, text=text, **environment
+        )
 
     def tree(self) -> dict[str, tuple[int, bytes | str | None]]:
         """Every file and folder with its mode and content, but for what fish keeps for itself."""
@@ -273,14 +273,14 @@ def write_inventory(path: Path, workstations: dict[str, dict[str, Any]]) -> None
     path.write_text(json.dumps(inventory))
 
 
-def play(*options: str) -> Run:
-    """Run 15_configure_cli."""
+def play(*options: str, inside: Sequence[str] = ()) -> Run:
+    """Run 15_configure_cli, by a command that runs another one if `inside` is one."""
     environment = {key: value for key, value in os.environ.items() if not FOREIGN.match(key)}
     environment |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
     if "ANSIBLE_COLLECTIONS_PATH" not in environment:
         environment["ANSIBLE_COLLECTIONS_PATH"] = str(CHECKOUT / ".cache/collections")
     ended = subprocess.run(
-        [Path(sys.prefix) / "bin/ansible-playbook", PLAYBOOK, *options],
+        [*inside, Path(sys.prefix) / "bin/ansible-playbook", PLAYBOOK, *options],
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
@@ -292,22 +292,72 @@ def play(*options: str) -> Run:
 
 @pytest.fixture(scope="session", autouse=True)
 def programs() -> None:
-    """Real shells; fish is installed where that can be done."""
-    if not shutil.which("fish") and os.geteuid() == 0 and shutil.which("apt-get"):
+    """Real shells, installed where that can be done."""
+    wanted = ("fish", "zsh", "bash", "openssl")
+    missing = [name for name in wanted if not shutil.which(name)]
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
         run(["apt-get", "-qq", "update"])
-        run(["apt-get", "-qq", "install", "--yes", "--no-install-recommends", "fish"])
-    missing = [name for name in ("fish", "bash", "openssl") if not shutil.which(name)]
+        run(["apt-get", "-qq", "install", "--yes", "--no-install-recommends", *missing])
+        missing = [name for name in wanted if not shutil.which(name)]
     if missing:
         pytest.fail(f"These tests need {' and '.join(missing)} on PATH: install that first")
 
 
 @pytest.fixture(scope="session")
-def configured(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Workstation:
-    """A workstation that the playbook has configured; tests leave its settings alone."""
-    workstation = new_workstation(tmp_path_factory.mktemp("configured"), server)
-    ended = workstation.configure()
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the commands of uv, twine, poetry, pdm and pipx."""
+    folder = tmp_path_factory.mktemp("tools")
+    run([sys.executable, "-m", "venv", str(folder)])
+    # pdm 2.29 takes hishel 2, and does not work with it.
+    run([str(folder / "bin/pip"), "install", "--quiet", *TOOLS, "hishel<2"])
+    return folder / "bin"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two workstations that are configured in the same runs."""
+
+    first: Workstation
+    second: Workstation
+
+    def configure(self, *options: str) -> Run:
+        inventory = self.first.home.parent / "pair.json"
+        both = {"first": self.first.variables, "second": self.second.variables}
+        write_inventory(inventory, both)
+        return play("-i", str(inventory), *options)
+
+
+@pytest.fixture(scope="session")
+def pair(server: Server, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """A workstation as by default, and one with other choices; tests leave their settings alone."""
+    first = new_workstation(tmp_path_factory.mktemp("first"), server)
+    second = new_workstation(tmp_path_factory.mktemp("second"), server)
+    second.variables |= {
+        "devpi_client_installer": "uv",
+        "devpi_client_pip_legacy_enabled": True,
+        "devpi_client_ssl_cert_file_enabled": False,
+        "devpi_client_upload_index": "alice/dev",
+    }
+    link_tools(first, tools, "poetry", "pdm")
+    link_tools(second, tools, "uv")
+    both = Pair(first, second)
+    ended = both.configure()
     assert ended.status == 0, ended.output
-    return workstation
+    return both
+
+
+def link_tools(workstation: Workstation, tools: Path, *names: str) -> None:
+    """Let a user have these programs where users have them."""
+    folder = workstation.home / ".local/bin"
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).symlink_to(tools / name)
+
+
+@pytest.fixture
+def configured(pair: Pair) -> Workstation:
+    """A workstation that the playbook has configured; tests leave its settings alone."""
+    return pair.first
 
 
 @pytest.fixture
@@ -327,3 +377,32 @@ def new_workstation(folder: Path, server: Server) -> Workstation:
         "ansible_python_interpreter": sys.executable,
     }
     return Workstation(home, variables)
+
+
+def make_wheel(folder: Path, project: str) -> Path:
+    """A package of one module, `answer = 42`."""
+    name = project.replace("-", "_")
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    info = f"{name}-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}.py", "answer = 42\n")
+        archive.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {project}\nVersion: 1.0\n"
+        )
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(
+            f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
+        )
+    return path
+
+
+def assert_comes_back(workstation: Workstation, wheel: Path, simple_url: str, folder: Path) -> None:
+    """See that pip gets this wheel from an index, byte by byte."""
+    project = wheel.name.partition("-")[0].replace("_", "-")
+    download = ["download", "--quiet", "--no-deps", "--no-cache-dir", "--dest", folder / "back"]
+    pip = [sys.executable, "-m", "pip", *download, "--index-url", simple_url, project]
+    ended = workstation.run(*pip)
+    assert ended.returncode == 0, ended.stdout
+    assert (folder / "back" / wheel.name).read_bytes() == wheel.read_bytes()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -12,14 +13,19 @@ from typing import Any
 
 import pytest
 
-from .conftest import Server, Workstation, play, write_inventory
+from .conftest import Pair, Server, Workstation, link_tools, play, write_inventory
 
 THEIRS = {
+    ".bashrc": "alias d=devpi",
+    ".config/pdm/config.toml": '[pypi]\nverify_ssl = true\nurl = "https://theirs/simple/"\n',
     ".config/pip/pip.conf": "# mine\n[global]\nindex-url = https://theirs/simple/\nproxy =\n  p\n",
+    ".config/pypoetry/config.toml": "[virtualenvs]\nin-project = true\n",
     ".config/uv/uv.toml": "offline = false",
+    ".pypirc": "[distutils]\nindex-servers=private\n[private]\npassword = s3cret\n",
     ".config/fish/conf.d/devpi.fish": "# mine\n",
     ".devpi.ini": "[devpi]\nindex = me/mine\n",
     ".local/bin/devpi": "#!/bin/sh\n",
+    ".zshrc": "setopt no_beep\n",
 }
 
 
@@ -31,10 +37,11 @@ def test_check_mode_writes_nothing(fresh: Workstation) -> None:
     assert fresh.tree() == {}
 
 
-def test_a_second_run_changes_nothing(configured: Workstation) -> None:
-    again = configured.configure()
+def test_a_second_run_changes_nothing(pair: Pair) -> None:
+    again = pair.configure()
     assert (again.status, again.changed) == (0, 0), again.output
-    check = configured.configure("--check", "--diff")
+    assert len(re.findall(r"^(?:first|second) +: ok=", again.output, re.MULTILINE)) == 2
+    check = pair.configure("--check", "--diff")
     assert (check.status, check.changed) == (0, 0), check.output
 
 
@@ -44,6 +51,9 @@ def test_files_are_the_users_and_hold_no_secret(configured: Workstation) -> None
     assert modes["devpi-scripts/devpi-init-admin.sh"] == 0o755
     assert modes[".local/bin/devpi"] == 0o755
     assert modes[".config/pip/pip.conf"] == 0o644
+    assert modes[".pypirc"] == 0o600
+    assert modes[".local/share/devpi/settings.json"] == 0o600
+    assert "password" not in (configured.home / ".pypirc").read_text()
     pip = (configured.home / ".config/pip/pip.conf").read_text()
     assert "extra-index-url" not in pip
     assert "trusted-host" not in pip
@@ -56,7 +66,11 @@ def test_a_users_files_come_back(fresh: Workstation) -> None:
         path.write_text(text)
         path.chmod(0o640)
     before = fresh.tree()
-    assert fresh.configure().status == 0
+    ended = fresh.configure("--diff", devpi_client_pip_legacy_enabled=True)
+    assert ended.status == 0, ended.output
+    assert "password = ***" in ended.output
+    assert "s3cret" not in ended.output
+    assert "d is aliased to" in fresh.shell("bash", "type d").stdout
     assert fresh.run("devpi", "--version").returncode == 0
     assert (fresh.home / ".devpi.ini").read_text() == THEIRS[".devpi.ini"]
     removed = fresh.configure(devpi_state="absent")
@@ -70,13 +84,34 @@ def test_settings_follow_the_inventory_and_choices_stay(fresh: Workstation, serv
     ended = fresh.configure()
     assert ended.status == 0, ended.output
     assert fresh.run("devpi", "use", f"{server.url}/root/pypi").returncode == 0
-    ended = fresh.configure(devpi_client_uv_enabled=False, devpi_client_ca_bundle="")
+    off = {"devpi_client_uv_enabled": False, "devpi_client_twine_enabled": False}
+    ended = fresh.configure(**off, devpi_client_ca_bundle="")
     assert (ended.status, ended.changed) == (0, 2), ended.output
     assert "cert" not in (fresh.home / ".config/pip/pip.conf").read_text()
     assert not (fresh.home / ".local/share/devpi/ca-bundle.crt").exists()
     assert not (fresh.home / ".config/uv/uv.toml").exists()
+    assert not (fresh.home / ".pypirc").exists()
     assert fresh.configure().changed == 2
     assert "root/pypi" in fresh.run("devpi", "use").stdout
+
+
+def test_pipx_installs_into_our_folder(fresh: Workstation, tools: Path) -> None:
+    link_tools(fresh, tools, "pipx")
+    before = fresh.tree()
+    ended = fresh.configure(devpi_client_installer="pipx")
+    assert ended.status == 0, ended.output
+    assert (fresh.home / ".local/share/devpi/pipx/venvs/devpi-client").is_dir()
+    assert "7.3.0" in fresh.run("devpi", "--version").stdout
+    again = fresh.configure(devpi_client_installer="pipx")
+    assert (again.status, again.changed) == (0, 0), again.output
+    assert fresh.configure(devpi_client_installer="pipx", devpi_state="absent").status == 0
+    assert fresh.tree() == before
+
+
+def test_uv_installs_into_our_folder(pair: Pair) -> None:
+    assert (pair.second.home / ".local/share/devpi/uv/devpi-client").is_dir()
+    assert "7.3.0" in pair.second.run("devpi", "--version").stdout
+    assert not (pair.second.home / ".cache").exists()
 
 
 def test_plain_http_is_trusted_by_name(fresh: Workstation) -> None:
@@ -90,15 +125,20 @@ def test_plain_http_is_trusted_by_name(fresh: Workstation) -> None:
 def test_rivals_of_the_index_are_named(configured: Workstation, server: Server) -> None:
     legacy = configured.home / ".pip/pip.conf"
     legacy.parent.mkdir()
+    uv = configured.home / ".config/uv/uv.toml"
+    before = uv.read_text()
     try:
         legacy.write_text(f"[global]\nindex-url = {server.url}/root/stable/+simple/\n")
         assert "names another index" not in configured.configure().output
         legacy.write_text("[global]\nextra-index-url = https://theirs.test/simple/\n")
+        with uv.open("a") as file:
+            file.write('[[index]]\nurl = "https://theirs.test/simple/"\n')
         warned = configured.configure()
-        assert "WARNING: .pip/pip.conf in" in warned.output
+        assert "WARNING: .pip/pip.conf and .config/uv/uv.toml in" in warned.output
         assert (warned.status, warned.changed) == (0, 0)
     finally:
         shutil.rmtree(legacy.parent)
+        uv.write_text(before)
 
 
 def test_an_index_that_can_not_be_trusted_leaves_pip_alone(
@@ -133,6 +173,12 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"devpi_client_home": "relative"}, "Write an absolute path"),
     ({"devpi_client_pip_timeout": "soon"}, "devpi_client_pip_timeout"),
     ({"devpi_client_state": "gone"}, "value of devpi_client_state must be one of"),
+    ({"devpi_client_scope": "all"}, "value of devpi_client_scope must be one of"),
+    ({"devpi_client_scope": "system"}, "devpi_client_scope is system, which has no home"),
+    ({"devpi_client_installer": "apt"}, "value of devpi_client_installer must be one of"),
+    ({"devpi_client_python": "nosuch-python"}, "There is no program nosuch-python on this"),
+    ({"devpi_client_upload_index": "dev"}, "devpi_client_upload_index is 'dev'"),
+    ({"devpi_client_upload_username": "a b"}, "devpi_client_upload_username is 'a b'"),
 ]
 
 
@@ -153,13 +199,26 @@ def test_bad_input_is_named_before_the_first_write(fresh: Workstation) -> None:
     assert fresh.tree() == {}
 
 
-def test_a_pip_conf_with_an_error_is_left_alone(fresh: Workstation) -> None:
-    path = fresh.home / ".config/pip/pip.conf"
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (".config/pip/pip.conf", "[global]\n[global]\n", "has an error, correct it first"),
+        (".config/uv/uv.toml", "index = []\n", "says the same as our settings in another form"),
+        (".config/fish", "", "has to be a folder, and is a file"),
+        (".bashrc/mine", "", "has to be a file, and is a folder"),
+    ],
+)
+def test_what_stands_in_the_way_is_named_before_the_first_write(
+    fresh: Workstation, name: str, text: str, message: str
+) -> None:
+    path = fresh.home / name
     path.parent.mkdir(parents=True)
-    path.write_text("[global]\n[global]\n")
-    ended = fresh.configure("--check")
+    path.write_text(text)
+    before = fresh.tree()
+    ended = fresh.configure()
     assert ended.status != 0
-    assert ".config/pip/pip.conf has an error, correct it first" in ended.output
+    assert message in ended.output
+    assert fresh.tree() == before
 
 
 @pytest.mark.parametrize(
@@ -222,9 +281,16 @@ def test_another_user_owns_what_is_written_for_them(server: Server) -> None:
         assert ended.status == 0, ended.output
         owner = home.stat().st_uid
         assert not [path for path in home.rglob("*") if path.lstat().st_uid != owner]
-        home.chmod(0o500)
-        ended = workstation.configure(devpi_client_uv_enabled=False)
-        assert "can't be written by the user of this task" in ended.output
+        ended = workstation.configure(devpi_state="absent")
+        assert ended.status == 0, ended.output
+        (home / ".config").mkdir()
+        for closed in (home / ".config", home):
+            closed.chmod(0o555)
+            shutil.chown(closed, "root")
+            ended = workstation.configure()
+            assert f"{closed}" in ended.output
+            assert "can't be written by the user of this task" in ended.output
+            assert list(home.rglob("*")) == [home / ".config"]
 
 
 def test_two_workstations_of_two_clusters_in_one_run(tmp_path: Path) -> None:

@@ -1,230 +1,223 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user then does with real pip, uv, devpi, fish and bash."""
+"""What a user then does with real pip, uv, twine, poetry, pdm, pipx and devpi, as the docs say."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import subprocess
+import re
 import sys
-import threading
-import time
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT_PASSWORD, Server, Workstation, run
+from .conftest import (
+    CHECKOUT,
+    ROOT_PASSWORD,
+    Pair,
+    Server,
+    Workstation,
+    assert_comes_back,
+    make_wheel,
+)
 
-USER_PASSWORD = "a user password"
-PROJECT = "devpi-client-test-project"
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A package made for the test."""
-    name = PROJECT.replace("-", "_")
-    path = tmp_path_factory.mktemp("dist") / f"{name}-1.0-py3-none-any.whl"
-    info = f"{name}-1.0.dist-info"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"{name}.py", "answer = 42\n")
-        archive.writestr(
-            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {PROJECT}\nVersion: 1.0\n"
-        )
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(
-            f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
-        )
-    return path
-
-
-@pytest.fixture
-def venv(tmp_path: Path) -> Path:
-    run([sys.executable, "-m", "venv", str(tmp_path / "venv")])
-    return tmp_path / "venv"
+# How each tool uploads, and where it takes name and password from.
+UPLOADS: dict[str, tuple[list[str], Mapping[str, str]]] = {
+    "twine": (["upload", "--non-interactive", "-r", "devpi"], {"TWINE_PASSWORD": ROOT_PASSWORD}),
+    "uv": (
+        ["publish", "--index", "devpi"],
+        {"UV_PUBLISH_USERNAME": "root", "UV_PUBLISH_PASSWORD": ROOT_PASSWORD},
+    ),
+    "poetry": (
+        ["publish", "--no-interaction", "-r", "devpi"],
+        {
+            "POETRY_HTTP_BASIC_DEVPI_USERNAME": "root",
+            "POETRY_HTTP_BASIC_DEVPI_PASSWORD": ROOT_PASSWORD,
+        },
+    ),
+    "pdm": (["publish", "--no-build", "-r", "devpi"], {"PDM_PUBLISH_PASSWORD": ROOT_PASSWORD}),
+}
+TAKES_FILES = {"twine", "uv"}
+OWN = "devpi-client-test-own"
 
 
 @pytest.fixture(scope="session")
-def uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("uv")
-    run([sys.executable, "-m", "venv", str(folder)])
-    run([str(folder / "bin/pip"), "install", "--quiet", "uv"])
-    return folder / "bin/uv"
-
-
-def test_pip_installs_from_the_index(configured: Workstation, server: Server, venv: Path) -> None:
-    asked = configured.run(venv / "bin/pip", "config", "get", "global.index-url")
-    assert asked.stdout.strip() == f"{server.url}/root/stable/+simple/"
-    ended = configured.run(venv / "bin/pip", "install", "iniconfig")
+def own_project(pair: Pair, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A project that is in no other index than ours."""
+    wheel = make_wheel(tmp_path_factory.mktemp("own"), OWN)
+    arguments, environment = UPLOADS["twine"]
+    ended = pair.first.run(tools / "twine", *arguments, wheel, **environment)
     assert ended.returncode == 0, ended.stdout
-    assert f"Looking in indexes: {server.url}/root/stable/+simple/" in ended.stdout
+    return OWN
+
+
+@pytest.fixture
+def bundle(configured: Workstation) -> dict[str, str]:
+    """What our shell files export for uv."""
+    return {"SSL_CERT_FILE": f"{configured.home}/.local/share/devpi/ca-bundle.crt"}
+
+
+def make_project(folder: Path, name: str, more: str = "") -> Path:
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "{name}"\nversion = "1.0"\n'
+        f'requires-python = ">=3.11"\ndependencies = []\n{more}'
+    )
+    return folder
+
+
+def documented(heading: str, server: Server) -> str:
+    """The first TOML under a heading of docs/clients.md, for this server."""
+    text = (CHECKOUT / "docs/clients.md").read_text().partition(f"\n## {heading}\n")[2]
+    found = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert found
+    return found[1].replace("https://devpi-api.example.com", server.url)
+
+
+@pytest.mark.parametrize("how", ["by its settings", "as documented without them"])
+def test_pip_installs_from_the_index(
+    configured: Workstation, server: Server, tmp_path: Path, *, how: str, own_project: str
+) -> None:
+    pip = (sys.executable, "-m", "pip")
+    simple = f"{server.url}/root/stable/+simple/"
+    asked = configured.run(*pip, "config", "get", "global.index-url")
+    assert asked.stdout.strip() == simple
+    index = [] if how == "by its settings" else ["--index-url", simple]
+    ended = configured.run(*pip, "install", *index, "--target", tmp_path, "iniconfig", own_project)
+    assert ended.returncode == 0, ended.stdout
+    assert f"Looking in indexes: {simple}" in ended.stdout
+    assert (tmp_path / "iniconfig").is_dir()
 
 
 def test_uv_installs_from_the_index(
-    configured: Workstation, server: Server, venv: Path, uv: Path
+    configured: Workstation,
+    server: Server,
+    tools: Path,
+    *,
+    tmp_path: Path,
+    bundle: dict[str, str],
+    own_project: str,
 ) -> None:
-    install: list[str | Path] = [
-        uv,
-        "pip",
-        "install",
-        "--verbose",
-        "--no-cache",
-        "--python",
-        venv / "bin/python",
-        "iniconfig",
-    ]
-    bundle = configured.home / ".local/share/devpi/ca-bundle.crt"
-    ended = configured.run(*install, SSL_CERT_FILE=str(bundle))
+    install = ["pip", "install", "--verbose", "--no-cache", "--python", sys.executable]
+    projects = ["--target", tmp_path, "iniconfig", own_project]
+    ended = configured.run(tools / "uv", *install, *projects, **bundle)
     assert ended.returncode == 0, ended.stdout
     assert f"{server.url}/root/stable/+simple/iniconfig/" in ended.stdout
     assert "pypi.org" not in ended.stdout
 
 
-def test_a_new_fish_says_nothing_and_knows_the_server(
-    configured: Workstation, server: Server
+@pytest.mark.parametrize("backend", ["pip", "uv"])
+def test_pipx_installs_from_the_index(
+    configured: Workstation,
+    tools: Path,
+    bundle: dict[str, str],
+    *,
+    tmp_path: Path,
+    backend: str,
+    own_project: str,
 ) -> None:
-    assert configured.fish("true").stdout == ""
-    assert configured.fish("echo $DEVPI_URL").stdout.strip() == server.url
-    shown = configured.fish("devpi-env").stdout
-    for part in (server.url, "root/stable/+simple/", "https://devpi.example.test", "ca-bundle.crt"):
-        assert part in shown
-    assert "DEVPI_INDEX is set" in configured.fish("devpi-env", DEVPI_INDEX="root/stable").stdout
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ("", "Usage: devpi-upload-pkg FILE"),
-        ("a b", "Usage: devpi-upload-pkg FILE"),
-        ("nosuch.whl", "there is no file nosuch.whl"),
-        (".devpi.ini", "is no package"),
-        ("broken.whl", "is no package"),
-    ],
-)
-def test_an_upload_of_nothing_is_refused(
-    configured: Workstation, arguments: str, message: str
-) -> None:
-    (configured.home / "broken.whl").write_text("no archive\n")
-    ended = configured.fish(f"devpi-upload-pkg {arguments}")
-    assert ended.returncode == 1
-    assert message in ended.stdout
-
-
-def test_an_upload_without_login_is_refused(configured: Workstation, wheel: Path) -> None:
-    configured.run("devpi", "logoff")
-    ended = configured.fish(f"devpi-upload-pkg {wheel}")
-    assert ended.returncode == 1
-    assert "run: devpi login USER" in ended.stdout
-
-
-class Watch(threading.Thread):
-    """Looks at the command lines of all processes until it is stopped."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.seen: set[bytes] = set()
-        self.stopped = threading.Event()
-
-    def run(self) -> None:
-        while not self.stopped.is_set():
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    self.seen.add(path.read_bytes())
-                except OSError:
-                    continue
-            time.sleep(0.01)
-
-
-@pytest.mark.parametrize(
-    ("shell", "way"),
-    [("fish", "standard input"), ("bash", "standard input"), ("bash", "environment")],
-)
-def test_init_admin_makes_user_and_index(
-    configured: Workstation, server: Server, wheel: Path, *, venv: Path, shell: str, way: str
-) -> None:
-    index = f"{shell}-{way[0]}/own"
-    user = index.partition("/")[0]
-    text, environment = f"{ROOT_PASSWORD}\n{USER_PASSWORD}\n", {}
-    if way == "environment":
-        text, environment = (
-            "",
-            {"DEVPI_PASSWORD": ROOT_PASSWORD, "DEVPI_USER_PASSWORD": USER_PASSWORD},
-        )
-    watch = Watch()
-    watch.start()
-    for _ in range(2):
-        if shell == "fish":
-            ended = configured.fish(f"devpi-init-admin {index}", text=text, **environment)
-        else:
-            script = configured.home / "devpi-scripts/devpi-init-admin.sh"
-            ended = configured.run(
-                script, index, text=text, DEVPI_INDEX="root/stable", **environment
-            )
-        assert ended.returncode == 0, ended.stdout
-        assert f"logged in '{user}'" in ended.stdout
-        assert ROOT_PASSWORD not in ended.stdout
-        assert USER_PASSWORD not in ended.stdout
-    watch.stopped.set()
-    watch.join()
-    lines = b"\n".join(watch.seen)
-    assert b"devpi-init-admin" in lines
-    assert ROOT_PASSWORD.encode() not in lines
-    assert USER_PASSWORD.encode() not in lines
-    logins = json.loads((configured.home / ".devpi/client/auth.json").read_text())
-    assert "root" not in dict(logins["auth"][f"{server.url}/"])
-
-    ended = configured.fish(f"devpi-upload-pkg {wheel}")
-    assert ended.returncode == 0, ended.stdout
-    assert f"Uploaded {wheel} to {server.url}/{index}" in ended.stdout
-    simple = f"{server.url}/{index}/+simple/"
-    target = venv / "back"
     ended = configured.run(
-        venv / "bin/pip", "download", "--no-deps", "--dest", target, "--index-url", simple, PROJECT
+        *(tools / "pipx", "install", "--preinstall", own_project, "pkginfo"),
+        **bundle,
+        PIPX_DEFAULT_BACKEND=backend,
+        PIPX_HOME=str(tmp_path / "pipx"),
+        PIPX_BIN_DIR=str(tmp_path / "bin"),
+        PIPX_MAN_DIR=str(tmp_path / "man"),
     )
     assert ended.returncode == 0, ended.stdout
-    back = target / wheel.name
-    assert hashlib.sha256(back.read_bytes()).digest() == hashlib.sha256(wheel.read_bytes()).digest()
+    assert (tmp_path / "bin/pkginfo").exists()
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "no password (password of root)"),
-        ("wrong\n", "could not be authenticated"),
-        (f"{ROOT_PASSWORD}\n", "no password (password of somebody)"),
-        (f"{ROOT_PASSWORD}\nshort\n", "at least 8 characters"),
-    ],
-    ids=["none", "wrong", "one", "short"],
-)
-def test_init_admin_says_what_is_missing(configured: Workstation, text: str, message: str) -> None:
-    before = (configured.home / ".devpi/client").stat().st_mtime_ns
-    ended = configured.fish("devpi-init-admin somebody/own", text=text)
-    assert ended.returncode == 1
-    assert message in ended.stdout
-    assert (configured.home / ".devpi/client").stat().st_mtime_ns == before
+def test_poetry_installs_from_the_index(
+    configured: Workstation, server: Server, tools: Path, *, tmp_path: Path, own_project: str
+) -> None:
+    more = "[tool.poetry]\npackage-mode = false\n" + documented("poetry", server)
+    project = make_project(tmp_path / "project", "with-poetry", more)
+    add = ["--directory", project, "add", "--no-interaction", own_project]
+    ended = configured.run(tools / "poetry", *add, POETRY_VIRTUALENVS_IN_PROJECT="true")
+    assert ended.returncode == 0, ended.stdout
+    assert f'url = "{server.url}/root/stable/+simple' in (project / "poetry.lock").read_text()
 
 
-def test_init_admin_wants_an_index(configured: Workstation) -> None:
-    ended = configured.fish("devpi-init-admin somebody")
-    assert ended.returncode == 1
-    assert "'somebody' is not an index" in ended.stdout
+@pytest.mark.parametrize("where", ["home", "project"])
+def test_pdm_installs_from_the_index(
+    configured: Workstation,
+    server: Server,
+    tools: Path,
+    *,
+    tmp_path: Path,
+    where: str,
+    own_project: str,
+) -> None:
+    more = documented("pdm", server) if where == "project" else ""
+    project = make_project(tmp_path / "project", "with-pdm", more)
+    # The source of a project has the authorities of the machine: those of the process, here.
+    given = {"SSL_CERT_FILE": str(server.ca), "REQUESTS_CA_BUNDLE": str(server.ca)}
+    ended = configured.run(
+        *(tools / "pdm", "add", "--no-self", "--project", project, own_project),
+        **(given if where == "project" else {}),
+    )
+    assert ended.returncode == 0, ended.stdout
 
 
-def test_the_clients_own_commands(configured: Workstation, server: Server, wheel: Path) -> None:
-    """The flow of the seed's page, the password read instead of given."""
+@pytest.mark.parametrize("tool", UPLOADS)
+def test_a_tool_uploads_by_the_name_of_the_index(
+    configured: Workstation,
+    server: Server,
+    tools: Path,
+    *,
+    tmp_path: Path,
+    bundle: dict[str, str],
+    tool: str,
+) -> None:
+    name = f"devpi-client-test-{tool}"
+    project = make_project(tmp_path / "project", name)
+    (project / "dist").mkdir()
+    wheel = make_wheel(project / "dist", name)
+    arguments, environment = UPLOADS[tool]
+    files = [wheel] if tool in TAKES_FILES else []
+    if tool == "uv":
+        environment = {**environment, **bundle}
+    command = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', project, tools / tool, *arguments, *files]
+    ended = configured.run(*command, **environment)
+    assert ended.returncode == 0, ended.stdout
+    assert ROOT_PASSWORD not in ended.stdout
+    assert_comes_back(configured, wheel, f"{server.url}/root/stable/+simple/", tmp_path)
 
-    def devpi(*arguments: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
-        ended = configured.run("devpi", *arguments, text=text)
+
+def test_the_uploads_of_another_index_have_its_owners_name(pair: Pair, server: Server) -> None:
+    home = pair.second.home
+    assert (
+        f"repository = {server.url}/alice/dev/\nusername = alice\n"
+        in (home / ".pypirc").read_text()
+    )
+    assert f'publish-url = "{server.url}/alice/dev/"' in (home / ".config/uv/uv.toml").read_text()
+    assert not (home / ".config/pypoetry").exists()
+    assert not (home / ".config/pdm").exists()
+
+
+def test_the_documented_flow_of_devpi(
+    configured: Workstation, server: Server, tmp_path: Path
+) -> None:
+    """The lines of the docs as they stand; passwords are read instead of given."""
+    wheel = make_wheel(tmp_path, "devpi-client-test-flow")
+
+    def fish(line: str, text: str = "") -> str:
+        ended = configured.fish(line, text=text)
         assert ended.returncode == 0, ended.stdout
-        return ended
+        return ended.stdout
 
-    devpi("use", server.url)
-    devpi("login", "root", text=f"{ROOT_PASSWORD}\n")
-    devpi("index", "-c", "myindex", "bases=root/pypi")
-    devpi("use", "root/myindex")
-    devpi("upload", wheel)
-    assert f"{PROJECT}==1.0" in devpi("list", PROJECT).stdout or PROJECT in devpi("list").stdout
-    devpi("use", f"{server.url}/root/stable")
-    devpi("logoff")
+    try:
+        assert server.url in fish("devpi-env")
+        fish(f"devpi use {server.url}")
+        fish("devpi login root", text=f"{ROOT_PASSWORD}\n")
+        fish("devpi index -c myindex bases=root/pypi")
+        fish("devpi use root/myindex")
+        fish(f"devpi upload {wheel}")
+        assert "devpi-client-test-flow" in fish("devpi list")
+        fish("devpi user -c myuser", text="a users password\n" * 2)
+        assert "bases=root/pypi" in fish("devpi index -c myuser/myindex bases=root/pypi")
+        fish("devpi use myuser/myindex")
+    finally:
+        fish(f"devpi use {server.url}/root/stable")
+        fish("devpi logoff")
+    assert_comes_back(configured, wheel, f"{server.url}/root/myindex/+simple/", tmp_path)
