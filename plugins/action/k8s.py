@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.thinkube.devpi.plugins.plugin_utils.in_process import (
     CONNECTION,
     ArgumentSpec,
     InProcessAction,
     Result,
+    plain,
 )
 
 try:
@@ -29,13 +31,14 @@ class ActionModule(InProcessAction):
         *("api_version", "kind", "name", "namespace", "resource_definition", "state"),
         *("apply", "server_side_apply", "delete_options", "hidden_fields"),
         *("wait", "wait_sleep", "wait_timeout"),
+        "shown_only",
     )
 
     @staticmethod
     def argument_spec() -> ArgumentSpec:
-        """All options of kubernetes.core.k8s."""
+        """All options of kubernetes.core.k8s, and the one of ours."""
         spec: ArgumentSpec = argspec()
-        return spec
+        return spec | {"shown_only": {"type": "bool", "default": False}}
 
     @staticmethod
     def work(module: Any, _client: Any) -> None:
@@ -44,8 +47,16 @@ class ActionModule(InProcessAction):
 
     def outcome(self) -> Result:
         """With several objects, kubernetes.core's differences lie where no callback looks."""
+        if boolean(self._task.args.get("shown_only", False)):
+            return self.shown()
         result = super().outcome()
         several = (result.get("result") or {}).get("results") or []
         if self._task.diff and several:
             result["diff"] = [one["diff"] for one in several if one.get("diff")]
         return result
+
+    def shown(self) -> Result:
+        """The objects as to be created, without a word to the cluster."""
+        objects = plain(self._task.args)["resource_definition"]
+        diff = {"diff": [{"before": {}, "after": one} for one in objects]}
+        return {"changed": True} | (diff if self._task.diff else {})

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options that say which cluster is meant, and where these actions run."""
+    """Where these actions run."""
 
     DOCUMENTATION = r"""
 description:
   - Runs inside Ansible's own process, and therefore only where Ansible itself runs. That saves the
     start of Python and of the kubernetes client with each call.
-requirements:
-  - kubernetes (Python library)
-  - kubernetes.core (collection)
-options:
-  kubeconfig:
-    description: Path of the kubeconfig. Without it E(KUBECONFIG) is used, then V(~/.kube/config).
-    type: path
-  context:
-    description: Context of the kubeconfig. Without it the current one is used.
-    type: str
+attributes:
+  action:
+    description: An action plugin does the work, and nothing is sent to the host.
+    support: full
+  async:
+    description: There is no process that could go on by itself.
+    support: none
 """

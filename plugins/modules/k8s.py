@@ -16,6 +16,7 @@ description:
 author:
   - thinkube.devpi contributors (@thinkube)
 extends_documentation_fragment:
+  - thinkube.devpi.cluster
   - thinkube.devpi.in_process
 seealso:
   - module: kubernetes.core.k8s
@@ -83,6 +84,14 @@ options:
     description: Seconds after which to give up.
     type: int
     default: 120
+  shown_only:
+    description:
+      - Do not ask the cluster, and say that the objects of O(resource_definition), a list, would be
+        created.
+      - For check mode where their namespace is not there, and a dry run of the server has nothing
+        to work on.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

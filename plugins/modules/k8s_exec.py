@@ -15,6 +15,7 @@ description:
 author:
   - thinkube.devpi contributors (@thinkube)
 extends_documentation_fragment:
+  - thinkube.devpi.cluster
   - thinkube.devpi.in_process
 seealso:
   - module: kubernetes.core.k8s_exec
@@ -42,6 +43,9 @@ options:
     description: Program and arguments, split as a shell would, and run without one.
     type: str
     required: true
+  stdin:
+    description: What the command can read. It is never told that there is no more.
+    type: str
 """
 
 EXAMPLES = r"""

@@ -11,10 +11,11 @@ module: k8s_info
 short_description: Read Kubernetes objects within Ansible's process
 version_added: 1.0.0
 description:
-  - Does what M(kubernetes.core.k8s_info) does.
+  - Does what M(kubernetes.core.k8s_info) does, and can wait for the end of a Job.
 author:
   - thinkube.devpi contributors (@thinkube)
 extends_documentation_fragment:
+  - thinkube.devpi.cluster
   - thinkube.devpi.in_process
 seealso:
   - module: kubernetes.core.k8s_info
@@ -50,6 +51,13 @@ options:
     type: list
     elements: str
     default: []
+  settle_timeout:
+    description:
+      - Seconds to wait until all that is found has come to rest. A Job has ended, a Deployment
+        has the pods that it wants, all of them new.
+      - The task fails when they are over; V(0) does not wait.
+    type: int
+    default: 0
 """
 
 EXAMPLES = r"""
@@ -58,6 +66,14 @@ EXAMPLES = r"""
     kind: Pod
     namespace: devpi
     label_selectors: [app=devpi]
+
+- name: Wait for the end of a Job, be it good or bad
+  thinkube.devpi.k8s_info:
+    api_version: batch/v1
+    kind: Job
+    name: devpi-init
+    namespace: devpi
+    settle_timeout: 300
 """
 
 RETURN = r"""

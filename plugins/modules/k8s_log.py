@@ -15,6 +15,7 @@ description:
 author:
   - thinkube.devpi contributors (@thinkube)
 extends_documentation_fragment:
+  - thinkube.devpi.cluster
   - thinkube.devpi.in_process
 seealso:
   - module: kubernetes.core.k8s_log

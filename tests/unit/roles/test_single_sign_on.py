@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import ROLES, Manifest, Render, Values
+from .conftest import NEW_KEYS, ROLES, Manifest, Render, Values
 
 PASSWORD = "v" * 64
 COOKIE_SECRET = "c" * 32
@@ -20,13 +20,6 @@ CLIENT_SECRET = "client secret/+"
 SECRETS = (PASSWORD, COOKIE_SECRET, FRONT_KEY, CLIENT_SECRET)
 
 OFF = {"oauth2_proxy_enabled": False}
-# No rendered object, nor a check, needs a cluster for more than these.
-INGRESS_CLASS = {
-    "metadata": {
-        "name": "traefik",
-        "annotations": {"ingressclass.kubernetes.io/is-default-class": "true"},
-    }
-}
 
 
 def encoded(**data: str) -> dict[str, Any]:
@@ -45,8 +38,8 @@ KEPT = {
         "oauth2_proxy_secret": [
             encoded(client_secret=CLIENT_SECRET, cookie_secret=COOKIE_SECRET, front_key=FRONT_KEY)
         ],
-        "kept_secrets": [encoded(front_key=FRONT_KEY)],
-        "ingress_classes": [INGRESS_CLASS],
+        "kept_secrets": {"oauth2-proxy": encoded(front_key=FRONT_KEY)["data"]},
+        **NEW_KEYS,
     }
 }
 
@@ -89,7 +82,12 @@ def test_what_was_made_is_kept(render: Render) -> None:
     assert store == {"password": PASSWORD, "auth.conf": f"requirepass {PASSWORD}\n"}
 
 
-def test_what_is_not_there_is_made(render: Render) -> None:
+def test_what_is_not_there_is_made(render: Render, values: Values) -> None:
+    names = [f"__devpi_oauth2_proxy_new_{key}" for key in ("cookie_secret", "front_key")]
+    made = [*values("devpi_oauth2_proxy", names).values()]
+    made += values("devpi_valkey", ["__devpi_valkey_new_password"]).values()
+    assert [len(value) for value in made] == [32, 64, 64]
+    assert all(value.isalnum() for value in made)
     proxy = plain(render("devpi_oauth2_proxy")["secret"])
     assert len(proxy["cookie-secret"]) == 32
     assert len(proxy["front-key"]) == 64
@@ -327,6 +325,8 @@ def test_the_client_leaves_its_secret_to_keycloak_and_states_all_keys(values: Va
     mappers = {mapper["name"]: mapper for mapper in found["__devpi_oauth2_proxy_client_mappers"]}
     assert mappers["audience"]["config"]["included.client.audience"] == "oauth2-proxy-devpi"
     assert mappers["groups"]["config"]["full.path"] == "false"
+    # What Keycloak fills in at a login would be a difference at the next run.
+    assert mappers["groups"]["config"]["multivalued"] == "true"
     for mapper in mappers.values():
         assert {
             "id.token.claim",
@@ -402,21 +402,47 @@ def test_another_issuer_is_named(values: Values, answer: dict[str, Any], said: s
     assert said in problem
 
 
+def clients(*redirects: str, status: int = 200) -> dict[str, Any]:
+    """What Keycloak answers to the question for the client."""
+    return {"status": status, "json": [{"redirectUris": list(redirects)}] if redirects else []}
+
+
+OURS = "https://devpi.example.com/oauth2/callback"
+OTHERS = "https://devpi.example.org/oauth2/callback"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (clients(), None),
+        (clients(OURS), None),
+        (clients(OTHERS, OURS), None),
+        (clients(OTHERS), f"sends people back to {OTHERS}"),
+        ({"status": 403, "json": {"error": "no"}}, "does not let user 'admin' see the clients"),
+    ],
+    ids=["none", "ours", "shared on purpose", "another's", "forbidden"],
+)
+def test_the_client_of_another_installation_is_not_taken(
+    values: Values, answer: dict[str, Any], said: str | None
+) -> None:
+    name = "__devpi_oauth2_proxy_client_problems"
+    problems = values("devpi_oauth2_proxy", [name], __devpi_oauth2_proxy_clients=answer)[name]
+    assert len(problems) == (0 if said is None else 1)
+    assert all(said in problem for problem in problems if said)
+
+
+def test_a_client_that_is_ours_is_not_asked_for_again(render: Render, values: Values) -> None:
+    secret = render("devpi_oauth2_proxy")["secret"]
+    names = ["__devpi_oauth2_proxy_client_marked", "__devpi_oauth2_proxy_client_mark"]
+    found = {"__devpi_found": {"oauth2_proxy_secret": [secret]}}
+    same = values("devpi_oauth2_proxy", names, **found, devpi_dashboard_hostname="new.example.com")
+    assert same[names[0]] == same[names[1]] != ""
+    other = values("devpi_oauth2_proxy", names, **found, oauth2_proxy_client_id="another")
+    assert other[names[0]] != other[names[1]]
+    assert values("devpi_oauth2_proxy", names)[names[0]] == ""
+
+
 # --- on and off ----------------------------------------------------------------------------------
-
-
-def test_the_dashboard_host_leads_to_the_proxy(render: Render) -> None:
-    rendered = render("devpi_exposure", **KEPT, devpi_max_body_size=7)
-    (rule,) = rendered["http-ingress"]["spec"]["rules"]
-    assert rule["host"] == "devpi.example.com"
-    (path,) = rule["http"]["paths"]
-    assert path["backend"]["service"] == {"name": "oauth2-proxy", "port": {"name": "http"}}
-    assert rendered["http-ingress"]["metadata"]["name"] == "devpi-http-ingress"
-    assert rendered["http-ingress"]["spec"]["tls"] == [
-        {"hosts": ["devpi.example.com"], "secretName": "devpi-tls-secret"}
-    ]
-    both = [rendered[name]["metadata"]["annotations"] for name in ("http-ingress", "api-ingress")]
-    assert both[0] == both[1]
 
 
 @pytest.mark.parametrize("variables", [{}, OFF], ids=["on", "off"])
@@ -465,23 +491,6 @@ def test_switched_off_nothing_of_it_is_wanted(values: Values, role: str) -> None
             assert task["vars"]["__devpi_objects_state"] == "absent"
 
 
-@pytest.mark.parametrize(
-    ("variables", "manifests"),
-    [
-        ({}, ["api-ingress.yaml.j2", "http-ingress.yaml.j2"]),
-        (OFF, ["api-ingress.yaml.j2"]),
-        # To take everything away, all that may be there is tried.
-        ({**OFF, "devpi_state": "absent"}, ["api-ingress.yaml.j2", "http-ingress.yaml.j2"]),
-    ],
-    ids=["on", "off", "absent"],
-)
-def test_the_hosts_that_are_exposed(
-    values: Values, variables: dict[str, Any], manifests: list[str]
-) -> None:
-    found = values("devpi_exposure", ["__devpi_exposure_manifests"], **variables)
-    assert found["__devpi_exposure_manifests"] == manifests
-
-
 @pytest.mark.parametrize("role", ["devpi_valkey", "devpi_oauth2_proxy"])
 def test_all_manifests_can_be_rendered_to_be_removed(render: Render, role: str) -> None:
     assert render(role, **OFF, devpi_state="absent").keys() == render(role).keys()
@@ -494,3 +503,64 @@ def test_discovery_names_the_web_host_where_there_is_one(
     config = render("devpi_discovery", **variables)["service-config"]["data"]["service.yaml"]
     endpoints = {entry["name"] for entry in yaml.safe_load(config)["service"]["endpoints"]}
     assert endpoints == ({"web", "api"} if web else {"api"})
+
+
+# --- asked by the ingress controller instead of in the path ---------------------------------------
+
+ANNOTATIONS = {"devpi_sso_mode": "annotations", "devpi_ingress_namespace": "ingress-nginx"}
+CONTROLLER = {
+    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}
+}
+
+
+def test_only_a_proxy_that_no_browser_reaches_hands_out_the_key(render: Render) -> None:
+    rendered = render("devpi_oauth2_proxy", **ANNOTATIONS)
+    _, in_path = settings(rendered)
+    asked = yaml.safe_load(rendered["config"]["data"]["auth.yaml"])
+    assert "injectResponseHeaders" not in in_path
+    assert asked["injectResponseHeaders"] == in_path["injectRequestHeaders"][:4]
+    assert asked["injectResponseHeaders"][0]["name"] == "X-Devpi-Front-Key"
+    # It leads nowhere: 202 to who has signed in.
+    (upstream,) = asked["upstreamConfig"]["upstreams"]
+    assert (upstream["static"], upstream["staticCode"]) == (True, 202)
+    assert "uri" not in upstream
+    assert asked["server"]["bindAddress"] == ":4181"
+    assert asked["providers"] == in_path["providers"]
+    ports = {entry["name"]: entry["targetPort"] for entry in rendered["service"]["spec"]["ports"]}
+    assert ports == {"http": "http", "metrics": "metrics", "auth": "auth"}
+
+
+def test_both_proxies_are_the_same_program_and_each_is_probed(render: Render) -> None:
+    in_path, asked = pod(render("devpi_oauth2_proxy", **ANNOTATIONS)["deployment"])["containers"]
+    for container, port in ((in_path, "http"), (asked, "auth")):
+        assert container["readinessProbe"]["httpGet"]["port"] == port
+        assert container["livenessProbe"]["httpGet"]["port"] == port
+        assert container["ports"][0]["name"] == port
+    assert asked["args"][1] == "--alpha-config=/etc/oauth2-proxy/config/auth.yaml"
+    assert asked["ports"] == [{"name": "auth", "containerPort": 4181, "protocol": "TCP"}]
+    same = ("image", "env", "resources", "securityContext", "volumeMounts")
+    assert [asked[key] for key in same] == [in_path[key] for key in same]
+
+
+def test_only_the_controller_asks_and_reaches_the_web_host_beside_the_proxy(render: Render) -> None:
+    proxy = render("devpi_oauth2_proxy", **ANNOTATIONS)["policy"]["spec"]["ingress"]
+    assert {rule["ports"][0]["port"]: rule.get("from") for rule in proxy} == {
+        "http": None,
+        "auth": [CONTROLLER],
+    }
+    server = render("devpi_server", **ANNOTATIONS)["policy"]["spec"]["ingress"]
+    assert {rule["ports"][0]["port"]: rule.get("from") for rule in server} == {
+        "api": None,
+        "web": [{"podSelector": {"matchLabels": {"app": "oauth2-proxy"}}}, CONTROLLER],
+    }
+
+
+def test_in_the_path_nothing_of_it_is_there(render: Render) -> None:
+    given = {"devpi_ingress_namespace": "ingress-nginx"}
+    for role in ("devpi_oauth2_proxy", "devpi_server"):
+        rendered = render(role, **given)
+        assert "auth.yaml" not in rendered.get("config", {"data": {}})["data"]
+        assert "4181" not in json.dumps(rendered)
+        assert CONTROLLER not in [
+            peer for rule in rendered["policy"]["spec"]["ingress"] for peer in rule.get("from", [])
+        ]

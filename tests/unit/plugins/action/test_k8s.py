@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).parents[4]
 PLUGINS = "ansible_collections.thinkube.devpi.plugins"
 # Their types are functions of kubernetes.core.
 READ_BY_A_FUNCTION = {"kubeconfig", "resource_definition"}
-NAMES = sorted(path.stem for path in (CHECKOUT / "plugins/action").glob("*.py"))
+NAMES = sorted(path.stem for path in (CHECKOUT / "plugins/action").glob("k8s*.py"))
 
 
 def imported(kind: str, name: str) -> Any:
@@ -29,7 +29,7 @@ def imported(kind: str, name: str) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_documentation_has_the_options_that_the_action_takes(name: str) -> None:
-    fragment = imported("doc_fragments", "in_process").ModuleDocFragment
+    fragment = imported("doc_fragments", "cluster").ModuleDocFragment
     documented = {
         **yaml.safe_load(imported("modules", name).DOCUMENTATION)["options"],
         **yaml.safe_load(fragment.DOCUMENTATION)["options"],
@@ -99,6 +99,18 @@ def test_what_was_given_is_not_echoed(cluster_that_is_gone: Path) -> None:
     )
     assert code != 0
     assert "c2Vj" not in output.partition("FAILED")[2]
+
+
+def test_objects_are_shown_without_asking_the_cluster(cluster_that_is_gone: Path) -> None:
+    arguments = {
+        "kubeconfig": str(cluster_that_is_gone),
+        "resource_definition": [{"kind": "Service", "metadata": {"name": "devpi-x"}}],
+        "shown_only": True,
+    }
+    code, output = call("k8s", arguments, "--check", "--diff")
+    assert code == 0
+    assert '+    "kind": "Service"' in output
+    assert "CHANGED" in output
 
 
 def test_a_result_passes_what_would_catch_an_exception() -> None:
