@@ -95,6 +95,13 @@ class Run:
     def changed(self) -> int:
         return sum(counts["changed"] for counts in self.recap.values())
 
+    def unchanged(self) -> Run:
+        """For a run that has to find all as it wants it; it fails with the tasks that did not."""
+        tasks = self.succeeded().output.split("\nTASK ")
+        changes = [task for task in tasks if "\nchanged: " in task]
+        assert self.changed == 0, "\n".join(changes)
+        return self
+
     def succeeded(self) -> Run:
         assert self.code == 0, self.output
         return self

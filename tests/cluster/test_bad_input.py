@@ -88,6 +88,34 @@ CASES = {
         ("devpi_exposure_ingress_class is 'nosuch'", "traefik"),
         {"devpi_exposure_ingress_class": "nosuch"},
     ),
+    "Gateway not there": Case(
+        ("devpi_exposure_gateway_name is 'nosuch'", "has thinkube-gateway", "Write the name"),
+        {"gateway_name": "nosuch", "gateway_namespace": "gateway-system"},
+    ),
+    "no OpenShift": Case(
+        ("devpi_expose is 'route'", "no OpenShift", "Write devpi_expose"),
+        {"devpi_expose": "route"},
+    ),
+    "no cert-manager": Case(
+        ("devpi_exposure_issuer_name is 'letsencrypt'", "no ClusterIssuer of cert-manager"),
+        {"devpi_exposure_issuer_name": "letsencrypt"},
+    ),
+    "own certificate not there": Case(
+        ("Secret 'devpi-tls-secret' of namespace", "Create it there"),
+        {"devpi_namespace_tls_source_name": ""},
+    ),
+    "controller that asks in a namespace that is not there": Case(
+        ("devpi_ingress_namespace is 'nosuch'", "no such namespace"),
+        {"devpi_sso_mode": "annotations", "devpi_ingress_namespace": "nosuch"},
+    ),
+    "nobody who could ask for the login": Case(
+        ("exposed by kind 'none'", "Write devpi_expose: ingress, or devpi_sso_mode: proxy"),
+        {
+            "devpi_sso_mode": "annotations",
+            "devpi_ingress_namespace": "traefik",
+            "devpi_expose": "none",
+        },
+    ),
     "issuer does not answer": Case(
         ("issuer 'https://127.0.0.1:1/realms/thinkube' does not answer", "keycloak_url"),
         {"keycloak_url": "https://127.0.0.1:1"},
@@ -98,6 +126,23 @@ CASES = {
     "Keycloak refuses the administrator": Case(
         ("Keycloak at", "refuses user 'admin'", "keycloak_admin_password"),
         {"keycloak_admin_password": "not the password"},
+    ),
+    "client of another installation": Case(
+        (
+            "client 'oauth2-proxy-devpi' in realm 'thinkube' belongs to",
+            "into oauth2_proxy_client_id",
+        ),
+        {"devpi_dashboard_hostname": "other.example.com"},
+    ),
+    "priority class unknown": Case(
+        ("devpi_priority_class is 'nosuch'", "no such PriorityClass"),
+        {"devpi_priority_class": "nosuch"},
+    ),
+    "toleration that is none": Case(
+        ("devpi_tolerations", "keyy"), {"devpi_tolerations": [{"keyy": "disk"}]}
+    ),
+    "label that is none": Case(
+        ("devpi_labels, devpi_pod_labels", "not a label"), {"devpi_labels": {"team": "not a label"}}
     ),
     "no such host": Case(("'nosuch' matches no host",), {"devpi_hosts": "nosuch"}),
 }

@@ -6,12 +6,10 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import os
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 from kubernetes import client
@@ -19,11 +17,34 @@ from kubernetes.stream import stream
 from playwright.sync_api import Page
 
 from . import browser
-from .conftest import CHECKOUT, Cluster, Playbooks, scaled_to_nothing, wait_until
+from .conftest import CHECKOUT, Cluster, Playbooks, Workstation, scaled_to_nothing, wait_until
+from .uploads import check_all_clients, package
+
+__all__ = ["package"]
 
 SCREENSHOTS = CHECKOUT / "test-artifacts" / "screenshots"
 # What devpi says and neither the proxy nor Keycloak nor the ingress does.
 DEVPIS = ("devpi-server", "root/pypi", "x-devpi", "projectname", '"type":')
+
+
+# Ways in which the login can stand in front of the pages: what the installer gives for them. The
+# default comes last and stays.
+ASKED = {"devpi_sso_mode": "annotations", "devpi_ingress_namespace": "traefik"}
+WAYS = {
+    "asked by nginx": ASKED | {"devpi_exposure_ingress_class": "nginx"},
+    "asked by Traefik": ASKED,
+    "in the path": {},
+}
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def way(request: pytest.FixtureRequest, playbooks: Playbooks) -> str:
+    """Each way in turn, as 10_deploy makes it of the one before."""
+    name = str(request.param)
+    given = ("-e", json.dumps(WAYS[name]))
+    playbooks.run("10_deploy", *given).succeeded()
+    playbooks.run("10_deploy", *given).unchanged()
+    return name
 
 
 @pytest.fixture
@@ -48,18 +69,27 @@ def sign_in(page: Page, cluster: Cluster, name: str, password: str, path: str = 
     page.click("#kc-login")
 
 
+def cookies(page: Page, cluster: Cluster) -> str:
+    """What the browser sends to the dashboard, for a request of our own."""
+    kept = page.context.cookies(cluster.dashboard_url)
+    return "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in kept)
+
+
 def picture(page: Page, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
 def test_a_member_signs_in_looks_around_and_signs_out(
-    cluster: Cluster, people: dict[str, str], page: Page
+    way: str, cluster: Cluster, people: dict[str, str], page: Page
 ) -> None:
     hosts: set[str | None] = set()
-    sign_in(page, cluster, "developer", people["developer"])
-    page.wait_for_url(f"{cluster.dashboard_url}/")
+    # Back to what was asked for, whatever is in it.
+    asked_for = "/+search?query=a%26b&page=1"
+    sign_in(page, cluster, "developer", people["developer"], asked_for)
+    page.wait_for_url(f"{cluster.dashboard_url}{asked_for}")
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+    page.goto(cluster.dashboard_url)
     assert page.title().startswith("devpi")
     picture(page, "dashboard")
     page.click("a:has-text('stable')")
@@ -68,13 +98,18 @@ def test_a_member_signs_in_looks_around_and_signs_out(
     page.goto(f"{cluster.dashboard_url}/+search?query=flask")
     assert page.locator("input[name=query]").count() >= 1
     assert hosts == {urlsplit(cluster.dashboard_url).hostname}
+    session = cookies(page, cluster)
     page.goto(f"{cluster.dashboard_url}/oauth2/sign_out")
     page.goto(f"{cluster.dashboard_url}/root/stable")
     # Keycloak's own session is over as well: it asks for the password again.
     assert page.locator("#password").is_visible()
+    # And whoever kept the cookie has nothing of it.
+    assert ask(cluster, "/", Cookie=session)[0] == 302
 
 
-def test_somebody_else_is_refused(cluster: Cluster, people: dict[str, str], page: Page) -> None:
+def test_somebody_else_is_refused(
+    way: str, cluster: Cluster, people: dict[str, str], page: Page
+) -> None:
     sign_in(page, cluster, "stranger", people["stranger"])
     page.wait_for_load_state()
     picture(page, "refused")
@@ -128,6 +163,13 @@ FORGED = {
     },
     "an address": {"X_Forwarded_For": "127.0.0.1", "X_Real_IP": "127.0.0.1"},
     "a key": {"X_Devpi_Front_Key": "0" * 64, "Authorization": "Basic cm9vdDpyb290"},
+    # What an ingress controller tells the proxy, and what a proxy tells a controller.
+    "a question": {
+        "X_Original_Url": "https://elsewhere/oauth2/start",
+        "X_Forwarded_Uri": "/oauth2/start",
+        "X_Forwarded_Method": "OPTIONS",
+        "X_Auth_Request_Redirect": "/oauth2/auth",
+    },
 }
 PATHS = (
     "/",
@@ -142,19 +184,43 @@ PATHS = (
     "/oauth2/%2e%2e/+status",
     "/ping/../+api",
     "/root/stable/+simple/;/oauth2/start",
+    "/oauth2/auth",
+    "/oauth2/%61uth",
 )
 
 
 @pytest.mark.parametrize("forged", FORGED)
-def test_nobody_without_a_session_sees_a_byte_of_devpi(cluster: Cluster, forged: str) -> None:
+def test_nobody_without_a_session_sees_a_byte_of_devpi(
+    way: str, cluster: Cluster, forged: str
+) -> None:
     for path in PATHS:
         status, said = ask(cluster, path, **FORGED[forged])
         assert status in {302, 400, 401, 403, 404}, (path, status)
         assert not any(word in said.lower() for word in DEVPIS), (path, said)
 
 
+def test_what_a_client_says_of_itself_and_of_the_host_counts_for_nothing(
+    way: str, cluster: Cluster, people: dict[str, str], page: Page, core: client.CoreV1Api
+) -> None:
+    """Signed in, with another's name and another host: devpi names the dashboard and nobody."""
+    sign_in(page, cluster, "developer", people["developer"])
+    page.wait_for_url(f"{cluster.dashboard_url}/")
+    session = cookies(page, cluster)
+    claims = {**FORGED["a user"], **FORGED["a host"], **FORGED["a key"]}
+    status, said = ask(cluster, "/+api", Cookie=session, Accept="application/json", **claims)
+    assert status == 200
+    result = json.loads(said.partition("\n\n")[2])["result"]
+    assert result["login"] == f"{cluster.dashboard_url}/+login"
+    assert result["authstatus"] == ["noauth", "", []]
+    # Nor does a browser that has signed in learn the key of the web door.
+    secret = core.read_namespaced_secret("oauth2-proxy", "devpi").data["front-key"]
+    key = base64.b64decode(secret).decode()
+    for path in (*PATHS, "/oauth2/%73tart", "/oauth2/x", "/oauth2x", "/oauth2/userinfo", "/ping"):
+        assert key not in ask(cluster, path, Cookie=session)[1], path
+
+
 def test_without_the_proxy_the_dashboard_is_closed(
-    cluster: Cluster, apps: client.AppsV1Api
+    way: str, cluster: Cluster, apps: client.AppsV1Api
 ) -> None:
     with scaled_to_nothing(apps, "oauth2-proxy"):
         wait_until(lambda: ask(cluster, "/")[0] >= 500, 60)
@@ -181,15 +247,17 @@ def test_the_web_host_is_closed_inside_the_cluster(
 
 PROBE = """
 import urllib.request
-for port in (3141, 8081):
+for door in ("devpi.devpi:3141", "devpi.devpi:8081", "oauth2-proxy.devpi:4181"):
     try:
-        print(port, urllib.request.urlopen(f"http://devpi.devpi:{port}/+api", timeout=3).status)
+        print(door, urllib.request.urlopen(f"http://{door}/+api", timeout=3).status)
     except OSError as error:
-        print(port, error)
+        print(door, error)
 """
 
 
-def test_a_policy_keeps_other_pods_out(core: client.CoreV1Api, apps: client.AppsV1Api) -> None:
+def test_a_policy_keeps_other_pods_out(
+    way: str, core: client.CoreV1Api, apps: client.AppsV1Api
+) -> None:
     template = apps.read_namespaced_deployment("devpi", "devpi").spec.template.spec
     program = client.V1Container(
         name="probe", image=template.containers[0].image, command=["python3", "-c", PROBE]
@@ -211,9 +279,55 @@ def test_a_policy_keeps_other_pods_out(core: client.CoreV1Api, apps: client.Apps
         said = core.read_namespaced_pod_log(name, "default").splitlines()
     finally:
         core.delete_namespaced_pod(name, "default", grace_period_seconds=0)
-    assert said[0] == "3141 200"
-    assert said[1].startswith("8081 ")
+    assert said[0] == "devpi.devpi:3141 200"
     assert "timed out" in said[1]
+    # In the path nothing is behind that port.
+    assert "timed out" in said[2] or not WAYS[way]
+    assert "200" not in said[2]
+
+
+def test_all_clients_work(
+    way: str, cluster: Cluster, workstation: Workstation, package: tuple[str, Path]
+) -> None:
+    check_all_clients(cluster, workstation, *package)
+
+
+def test_a_good_installation_passes_its_test(way: str, playbooks: Playbooks) -> None:
+    playbooks.run("18_test", "-e", json.dumps(WAYS[way])).succeeded()
+
+
+REDIRECT = "devpi-https-redirect"
+
+
+def hosts_of(core: client.CoreV1Api) -> set[str]:
+    """Names of the ingresses that lead to something."""
+    ingresses = client.NetworkingV1Api(core.api_client).list_namespaced_ingress("devpi").items
+    return {item.metadata.name for item in ingresses} - {REDIRECT}
+
+
+def test_what_is_there_is_what_this_way_needs(way: str, core: client.CoreV1Api) -> None:
+    """And nothing of the ways before it."""
+    networking = client.NetworkingV1Api(core.api_client)
+    hosts = hosts_of(core)
+    middlewares = client.CustomObjectsApi(core.api_client).list_namespaced_custom_object(
+        "traefik.io", "v1alpha1", "devpi", "middlewares"
+    )
+    service = core.read_namespaced_service("oauth2-proxy", "devpi")
+    namespaces = [
+        peer.namespace_selector.match_labels["kubernetes.io/metadata.name"]
+        for policy in networking.list_namespaced_network_policy("devpi").items
+        for rule in policy.spec.ingress or []
+        for peer in rule._from or []
+        if peer.namespace_selector
+    ]
+    is_asked = bool(WAYS[way])
+    assert hosts == {"devpi-api-ingress", "devpi-http-ingress"} | (
+        {"devpi-oauth2-ingress"} if is_asked else set()
+    )
+    asking = {one["metadata"]["name"] for one in middlewares["items"]} - {REDIRECT}
+    assert asking == ({"devpi-auth"} if way == "asked by Traefik" else set())
+    assert len(service.spec.ports) == (3 if is_asked else 2)
+    assert namespaces == (["traefik", "traefik"] if is_asked else [])
 
 
 def run_in(core: client.CoreV1Api, pod: str, container: str, command: list[str]) -> str:
@@ -230,44 +344,20 @@ def run_in(core: client.CoreV1Api, pod: str, container: str, command: list[str])
     )
 
 
-def test_no_secret_is_where_it_can_be_read(
-    cluster: Cluster, core: client.CoreV1Api, apps: client.AppsV1Api
+def test_a_controller_that_does_not_ask_gets_no_dashboard(
+    cluster: Cluster, playbooks: Playbooks, core: client.CoreV1Api
 ) -> None:
-    """In no ConfigMap, specification, annotation, event, log, argument list or readable file."""
-    values = {
-        base64.b64decode(value).decode()
-        for name in ("oauth2-proxy", "ephemeral-redis", "devpi-root", "devpi-token-key")
-        for value in core.read_namespaced_secret(name, "devpi").data.values()
-    }
-    assert len(values) >= 5
-    forms = {
-        form
-        for value in values
-        for form in (value, base64.b64encode(value.encode()).decode(), quote(value))
-    }
-    pods = core.list_namespaced_pod("devpi").items
-    where: dict[str, Any] = {
-        "ConfigMaps": core.list_namespaced_config_map("devpi").to_dict(),
-        "pods": [pod.to_dict() for pod in pods],
-        "Deployments": apps.list_namespaced_deployment("devpi").to_dict(),
-        "ReplicaSets": apps.list_namespaced_replica_set("devpi").to_dict(),
-        "Jobs": client.BatchV1Api(core.api_client).list_namespaced_job("devpi").to_dict(),
-        "events": core.list_namespaced_event("devpi").to_dict(),
-        "processes": [file.read_bytes() for file in argument_lists()],
-        "logs": [
-            core.read_namespaced_pod_log(pod.metadata.name, "devpi", container=container.name)
-            for pod in pods
-            for container in [*(pod.spec.init_containers or []), *pod.spec.containers]
-        ],
-    }
-    found = {place for place, what in where.items() for form in forms if form in str(what)}
-    assert not found
-
-
-def argument_lists() -> Iterator[Path]:
-    for process in Path("/proc").glob("[0-9]*"):
-        if process.name != str(os.getpid()) and (process / "cmdline").exists():
-            yield process / "cmdline"
+    """Traefik's own class passes over nginx's annotations, whatever the inventory says of it."""
+    given = ASKED | {"devpi_exposure_asking_controllers": ["traefik.io/ingress-controller"]}
+    run = playbooks.run("10_deploy", "-e", json.dumps(given))
+    try:
+        assert run.code != 0
+        assert "led to the server without asking for the login" in run.output
+        assert hosts_of(core) == {"devpi-api-ingress"}
+        assert not any(word in ask(cluster, "/")[1].lower() for word in DEVPIS)
+    finally:
+        playbooks.run("10_deploy").succeeded()
+    wait_until(lambda: ask(cluster, "/")[0] == 302, 60)
 
 
 def test_switched_off_nothing_of_it_is_left(
@@ -278,10 +368,9 @@ def test_switched_off_nothing_of_it_is_left(
     try:
         found = apps.list_namespaced_deployment("devpi").items
         assert [item.metadata.name for item in found] == ["devpi"]
-        ingresses = client.NetworkingV1Api(core.api_client).list_namespaced_ingress("devpi").items
-        assert [item.metadata.name for item in ingresses] == ["devpi-api-ingress"]
+        assert hosts_of(core) == {"devpi-api-ingress"}
         assert not any(word in ask(cluster, "/")[1].lower() for word in DEVPIS)
-        assert playbooks.run("10_deploy", *off).succeeded().changed == 0
+        playbooks.run("10_deploy", *off).unchanged()
     finally:
         playbooks.run("10_deploy").succeeded()
     wait_until(lambda: ask(cluster, "/")[0] == 302, 60)

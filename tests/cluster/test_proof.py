@@ -43,6 +43,18 @@ def test_a_wrong_password_is_named_and_not_shown(playbooks: Playbooks) -> None:
     assert "not-the-password" not in run.output
 
 
+def test_discovery_that_leads_elsewhere_is_named(
+    playbooks: Playbooks, core: client.CoreV1Api
+) -> None:
+    elsewhere = {"data": {"DEVPI_URL": "https://elsewhere.invalid"}}
+    core.patch_namespaced_config_map("thinkube-service-config", "devpi", elsewhere)
+    run = playbooks.run("18_test")
+    assert run.code != 0
+    assert "Its DEVPI_URL is 'https://elsewhere.invalid'" in " ".join(run.output.split())
+    playbooks.run("17_configure_discovery").succeeded()
+    playbooks.run("18_test").succeeded()
+
+
 def test_a_dashboard_that_is_open_is_found_out(
     cluster: Cluster, playbooks: Playbooks, core: client.CoreV1Api
 ) -> None:
