@@ -48,6 +48,20 @@ class Target:
     state: Path
     variables: tuple[str, ...] = ()
 
+    @property
+    def password(self) -> str:
+        """Of root, of the registry and of Keycloak's administrator."""
+        return (self.state / "admin-password").read_text().rstrip("\n")
+
+    @property
+    def domain(self) -> str:
+        """Above the host names."""
+        settings = (self.state / "inventory/group_vars/all.yaml").read_text()
+        found = re.search(r"^domain_name: (\S+)$", settings, re.MULTILINE)
+        if found is None:
+            raise BenchmarkError(f"the inventory in {self.state} has no domain_name")
+        return found[1]
+
     def play(self, playbook: str | Path, *arguments: str, **environment: str) -> Timed:
         """Run a playbook of ours by its name, or a file; BenchmarkError when it fails."""
         file = (
@@ -84,7 +98,7 @@ class Target:
         path = f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         return {
             "PATH": path,
-            "ADMIN_PASSWORD": (self.state / "admin-password").read_text().rstrip("\n"),
+            "ADMIN_PASSWORD": self.password,
             "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache" / "collections"),
             "ANSIBLE_HOME": str(CHECKOUT / ".cache" / "ansible"),
             "ANSIBLE_LOCALHOST_WARNING": "false",

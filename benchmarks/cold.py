@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Seconds on what is not in the front's caches: for a crowd, and for the first to ask."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+from figures import DEVPI, OURS, Figures, Goal
+from rivals import INDEX, Rival
+from sites import PIP, Admin, eventually, links
+
+FIRST_PAGE = "first page of a numpy-sized project"
+FIRST_FILE = "first 17 MB file of a project"
+CROWD_FILE = "20 clients, cold 17 MB file of a mirror"
+
+
+def crowd_page(number: int) -> str:
+    """The row of a crowd of so many."""
+    return f"{number} clients, cold numpy-sized page"
+
+
+def goals(number: int) -> tuple[Goal, ...]:
+    """Of these rows, with a crowd of so many."""
+    return (
+        Goal(crowd_page(number), DEVPI, at_most=1 / 50),
+        Goal(CROWD_FILE, DEVPI, at_most=1 / 8),
+        Goal(FIRST_PAGE, DEVPI, at_most=1.1),
+        Goal(FIRST_FILE, DEVPI, at_most=1.1),
+    )
+
+
+def crowd(number: int, ask: Callable[[], httpx.Response]) -> float:
+    """Median seconds of as many requests at once; one that fails counts for infinity."""
+
+    def timed(_number: int) -> float:
+        began = time.monotonic()
+        try:
+            ask().raise_for_status()
+        except httpx.HTTPError:
+            return float("inf")
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(number) as pool:
+        return statistics.median(pool.map(timed, range(number)))
+
+
+def cold(rivals: list[Rival], upstream: str, rounds: int, number: int) -> Figures:
+    """Median seconds of crowds, and seconds of who is the first ever to ask for something."""
+    figures = Figures("s")
+    for round_ in range(rounds):
+        for rival in (one for one in rivals if one.name in (OURS, DEVPI)):
+            page = f"{rival.url}/{INDEX}/+simple/huge{round_}/"
+            # Known to devpi, and not to the cache.
+            httpx.get(
+                page, headers={**PIP, "Authorization": "Basic eDp5"}, trust_env=False, timeout=120
+            )
+            took = crowd(number, lambda page=page: _get(page))  # type: ignore[misc]
+            figures.add(crowd_page(number), rival.name, took)
+            with mirror(rival, f"root/cold{round_}", upstream) as file:
+                took = crowd(20, lambda file=file: _get(file))  # type: ignore[misc]
+                figures.add(CROWD_FILE, rival.name, took)
+            with mirror(rival, f"root/first{round_}", upstream) as file:
+                page = f"{rival.url}/root/first{round_}/+simple/huge{round_}/"
+                figures.add(FIRST_PAGE, rival.name, crowd(1, lambda page=page: _get(page)))  # type: ignore[misc]
+                figures.add(FIRST_FILE, rival.name, crowd(1, lambda file=file: _get(file)))  # type: ignore[misc]
+    return figures
+
+
+@contextmanager
+def mirror(rival: Rival, name: str, upstream: str) -> Iterator[str]:
+    """A new mirror, gone afterwards; the URL of a file that nobody has asked for."""
+    with httpx.Client(base_url=rival.url, trust_env=False, timeout=60) as client:
+        root = Admin(client)
+        root.index(name, type="mirror", mirror_url=upstream)
+        page = f"/{name}/+simple/cold/"
+        eventually(lambda: client.get(page, headers=PIP).is_success, "the mirror's list", 60)
+        [path] = links(client.get(page, headers=PIP)).values()
+        yield rival.url + path
+        root.delete(f"/{name}")
+
+
+def _get(url: str) -> httpx.Response:
+    return httpx.get(url, headers=PIP if "+simple" in url else {}, trust_env=False, timeout=300)
