@@ -8,10 +8,16 @@ RUN := .venv/bin/python tests/run
 INTERRUPTS ?= 3
 export KILLS ?= 5
 export DEVPI_TEST_INTERRUPTS = $(INTERRUPTS)
+# Writes that are followed by reads through the front.
+export DEVPI_TEST_ROUNDS ?= 50
+# On which Pythons the unit tests run besides that of all else; on the others the syntax is checked.
+export DEVPI_TEST_PYTHONS ?= 3.13
+# The large file that goes in and out through both hosts.
+export DEVPI_TEST_LARGE_MIB ?= 128
 
-PARTS := lint yamllint ruff mypy ansible-lint changelog unit unit-3.12 unit-3.13 collection docs sanity server workstation image default
+PARTS := lint yamllint ruff mypy ansible-lint changelog audit unit unit-3.12 unit-3.13 collection docs sanity server front workstation image default
 
-.PHONY: help venv demo demo-down test test-long role-tables $(PARTS)
+.PHONY: help venv demo demo-down test test-long role-tables image-options $(PARTS)
 
 help:
 	@echo 'make demo                        a local Kubernetes with devpi on it (root)'
@@ -37,12 +43,20 @@ test: venv
 
 test-long: INTERRUPTS = 10
 test-long: export KILLS = 50
+test-long: export DEVPI_TEST_ROUNDS = 1000
+test-long: export DEVPI_TEST_LARGE_MIB = 900
+test-long unit-3.12: export DEVPI_TEST_PYTHONS = 3.12 3.13
 test-long: venv
 	@$(RUN)
 
-# The tables of variables in the roles' READMEs, from their argument_specs.
+# The tables of variables in the roles' READMEs, from their argument_specs, and in docs/image.md.
 role-tables: venv
 	@.venv/bin/python tests/run/role_tables.py
+	@.venv/bin/python tests/run/image_tables.py
+
+# The table of devpi's options, after another devpi-server in requirements.in.
+image-options: venv
+	@.venv/bin/python tests/run/image_options.py
 
 $(PARTS): venv
 	@$(RUN) $@

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import FrameType
 
+from audit import audit
 from cluster import TestCluster, molecule
 from collection import collection
 from commands import Failed, call
@@ -23,7 +24,7 @@ from environments import CHECKOUT
 from lint import ansible_lint, mypy, ruff, yamllint
 from report import Part, Result, run_all, table
 from sanity import sanity
-from units import image, unit, unit_on, with_server, workstation
+from units import front, image, server, unit, unit_on, workstation
 
 SCENARIOS = ("default",)
 # Parts for which the cluster, or what its driver builds, has to be there.
@@ -38,13 +39,15 @@ def parts(cluster: TestCluster) -> list[Part]:
         Part("mypy", mypy),
         Part("ansible-lint", ansible_lint),
         Part("changelog", partial(call, ["antsibull-changelog", "lint"])),
+        Part("audit", audit),
         Part("unit", unit),
         Part("unit-3.12", partial(unit_on, "3.12")),
         Part("unit-3.13", partial(unit_on, "3.13")),
         Part("collection", collection),
         Part("docs", docs),
         Part("sanity", sanity),
-        Part("server", partial(with_server, "tests/integration/devpi_server")),
+        Part("server", server),
+        Part("front", front),
         Part("workstation", workstation),
         Part("cluster", cluster.wait),
         Part("image", image),

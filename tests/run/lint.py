@@ -12,12 +12,20 @@ from environments import COLLECTIONS
 # Folders whose modules and packages are imported from there, each a world of its own to mypy, and
 # where else they find modules.
 PROGRAMS = {
-    "benchmarks": "",
+    "benchmarks": os.pathsep.join(
+        (
+            "tests/integration/image",
+            "tests/integration/front",
+            "tests/unit/roles/devpi_image",
+            "tests/run",
+            "roles/devpi_image/files/image",
+        )
+    ),
     "molecule": "",
     "molecule/cluster": "",
     "roles/devpi_image/files/image": "",
     "roles/devpi_init/files": "plugins/module_utils",
-    "tests/run": "",
+    "tests/run": "roles/devpi_image/files/image",
 }
 PLUGINS = "ansible_collections.thinkube.devpi.plugins"
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from commands import Skipped, call
 from environments import CHECKOUT, ensure, find_python, install_debian
 
 VENV = CHECKOUT / ".venv"
+NGINX_LUA = Path("/usr/lib/nginx/modules/ngx_http_lua_module.so")
 # For tests that share nothing but the files of the checkout.
 ON_ALL_CORES = ("--numprocesses", "auto", "--dist", "worksteal")
 IMAGE_REQUIREMENTS = CHECKOUT / "roles/devpi_image/files/image/requirements.in"
@@ -23,7 +25,7 @@ def unit() -> None:
 
 
 def unit_on(version: str) -> None:
-    """The same, and the playbooks' syntax, on another Python with its own Ansible."""
+    """The playbooks' syntax on another Python with its own Ansible; where asked for, the same."""
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         raise Skipped("the Python of all other parts")
     python = find_python(version)
@@ -31,7 +33,8 @@ def unit_on(version: str) -> None:
         raise Skipped(f"no Python {version} on PATH or in pyenv")
     venv = ensure(python)
     call(["ansible", "--version"], venv=venv)
-    run_pytest(venv, "tests/unit", *ON_ALL_CORES)
+    if version in os.environ.get("DEVPI_TEST_PYTHONS", version).split():
+        run_pytest(venv, "tests/unit", *ON_ALL_CORES)
     call(["ansible-playbook", "--syntax-check", *map(str, playbooks())], venv=venv)
 
 
@@ -41,17 +44,40 @@ def with_server(folder: str) -> None:
     run_pytest(VENV, folder, extra={"DEVPI_SERVER_PREFIX": str(server)})
 
 
+def server() -> None:
+    """Modules and init program against a real devpi-server; with the unit tests they cover all."""
+    prefix = ensure(Path(sys.executable), (IMAGE_REQUIREMENTS,))
+    tests = ["tests/unit/plugins", "tests/integration/devpi_server"]
+    call(
+        ["python", "-m", "coverage", "run", "-m", "pytest", "--quiet", *tests],
+        extra={"DEVPI_SERVER_PREFIX": str(prefix)},
+    )
+    call(["python", "-m", "coverage", "report"])
+
+
+def front() -> None:
+    """nginx before a real devpi-server, both as processes."""
+    if not NGINX_LUA.exists():
+        install_debian("nginx", "libnginx-mod-http-lua")
+    with_server("tests/integration/front")
+
+
 def workstation() -> None:
     """What 15_configure_cli writes, read by the real tools."""
-    missing = [program for program in ("fish", "openssl") if not shutil.which(program)]
-    if missing:
-        install_debian(*missing)
+    provide("fish", "zsh", "openssl", "curl", "wget")
     with_server("tests/integration/devpi_client")
 
 
 def image() -> None:
     """The image by itself, built on the base that the cluster's driver has made."""
+    provide("buildah", "containerd", "docker-compose")
     run_pytest(VENV, "tests/integration/image")
+
+
+def provide(*programs: str) -> None:
+    """Those that are missing, from Debian's packages of their names."""
+    if missing := [program for program in programs if not shutil.which(program)]:
+        install_debian(*missing)
 
 
 def run_pytest(venv: Path, folder: str, *options: str, extra: dict[str, str] | None = None) -> None:
