@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Renders the roles' manifests with Ansible itself: a test sees what a cluster would be sent."""
+"""Renders the roles' manifests with Ansible's own engine: a test sees what a cluster is sent."""
 
 from __future__ import annotations
 
 import functools
 import json
-import os
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ import pytest
 import yaml
 
 ROLES = Path(__file__).parents[3] / "roles"
-PARTS = ("defaults", "vars")
-PLAYBOOK = Path(__file__).parent / "render" / "render.yaml"
+RENDERER = Path(__file__).with_name("renderer.py")
 
 # Made at the beginning of each run.
 NEW_KEYS = {
@@ -35,17 +34,26 @@ INPUTS: dict[str, Any] = {
     "__devpi_image_reference": "harbor.example.com/library/devpi@sha256:" + "0" * 64,
 }
 
+MANIFESTS = "{{ dict(templates | zip(query('ansible.builtin.template', *templates))) | to_json }}"
+
 Manifest = dict[str, Any]
 Render = Callable[..., dict[str, Manifest]]
 Objects = Callable[..., list[Manifest]]
 Values = Callable[..., dict[str, Any]]
 Variables = dict[str, Any]
+Run = Callable[[str, str, str], str]
 Each = Callable[[str, dict[str, tuple[list[str], Variables]]], dict[str, dict[str, Any]]]
 
 
 def manifests_of(role: str) -> list[str]:
     """Paths of a role's templates that are Kubernetes objects."""
     return sorted(str(path) for path in (ROLES / role / "templates").glob("*.yaml.j2"))
+
+
+def files_of(role: str) -> list[str]:
+    """Paths of what a role has its variables from, the shared ones below its own."""
+    parts = [(name, part) for name in ("devpi", role) for part in ("defaults", "vars")]
+    return [str(ROLES / name / part / "main.yaml") for name, part in parts]
 
 
 def values_template(names: list[str]) -> str:
@@ -60,54 +68,53 @@ def object_name(template: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str, str], str]:
-    """What Ansible makes of a role's manifests and of a template with further values, as JSON.
+def engine() -> Iterator[Callable[[dict[str, Any]], str]]:
+    """What the renderer gives for a request; a test that asks for nonsense fails with its words."""
+    with subprocess.Popen(
+        [sys.executable, str(RENDERER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as renderer:
+        assert renderer.stdin is not None
+        assert renderer.stdout is not None
+        requests, answers = renderer.stdin, renderer.stdout
 
-    The variables are extra vars: they win over the defaults, as an inventory's do.
-    """
+        def asked(request: dict[str, Any]) -> str:
+            print(json.dumps(request), file=requests, flush=True)
+            answer = json.loads(answers.readline())
+            assert "text" in answer, answer["failed"]
+            return str(answer["text"])
+
+        yield asked
+
+
+@pytest.fixture(scope="session")
+def run(engine: Callable[[dict[str, Any]], str]) -> Run:
+    """`run(role, variables, template)`: what it gives with the variables (JSON) over the role's."""
 
     @functools.cache
-    def cached(role: str, variables: str, further: str) -> str:
-        folder = tmp_path_factory.mktemp(role)
-        (folder / "values.j2").write_text(further)
-        given = {
-            "rendered_from": str(ROLES),
-            "rendered_role": role,
-            "rendered_to": str(folder / "manifests.json"),
-            "templates": [str(folder / "values.j2")] if further else manifests_of(role),
-        }
-        inputs = folder / "inputs.json"
-        inputs.write_text(json.dumps(INPUTS | given | json.loads(variables)))
-        done = subprocess.run(
-            ["ansible-playbook", "-i", "localhost,", "-e", f"@{inputs}", str(PLAYBOOK)],
-            env=os.environ | {"ANSIBLE_NOCOLOR": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return (folder / "manifests.json").read_text()
+    def cached(role: str, variables: str, template: str) -> str:
+        given = INPUTS | {"templates": manifests_of(role)} | json.loads(variables)
+        return engine({"files": files_of(role), "variables": given, "template": template})
 
     return cached
 
 
 @pytest.fixture(scope="session")
-def render(run: Callable[[str, str, str], str]) -> Render:
+def render(run: Run) -> Render:
     """`render(role, **variables)` gives the role's objects by template name without its endings."""
 
     def rendered(role: str, **variables: Any) -> dict[str, Manifest]:
-        texts = json.loads(run(role, json.dumps(variables, sort_keys=True), ""))
+        texts = json.loads(run(role, json.dumps(variables, sort_keys=True), MANIFESTS))
         return {object_name(path): yaml.safe_load(text or "") for path, text in texts.items()}
 
     return rendered
 
 
 @pytest.fixture(scope="session")
-def objects(run: Callable[[str, str, str], str]) -> Objects:
+def objects(run: Run) -> Objects:
     """`objects(role, **variables)` gives all objects of a role, of templates with several too."""
 
     def rendered(role: str, **variables: Any) -> list[Manifest]:
-        texts = json.loads(run(role, json.dumps(variables, sort_keys=True), ""))
+        texts = json.loads(run(role, json.dumps(variables, sort_keys=True), MANIFESTS))
         documents = (one for text in texts.values() for one in yaml.safe_load_all(text or ""))
         return [one for one in documents if one]
 
@@ -115,63 +122,23 @@ def objects(run: Callable[[str, str, str], str]) -> Objects:
 
 
 @pytest.fixture(scope="session")
-def values(run: Callable[[str, str, str], str]) -> Values:
+def values(run: Run) -> Values:
     """`values(role, names, **variables)` gives variables of the role as it would see them."""
 
     def looked_up(role: str, names: list[str], **variables: Any) -> dict[str, Any]:
-        further = values_template(names)
-        (text,) = json.loads(run(role, json.dumps(variables, sort_keys=True), further)).values()
+        text = run(role, json.dumps(variables, sort_keys=True), values_template(names))
         return dict(json.loads(text))
 
     return looked_up
 
 
 @pytest.fixture(scope="session")
-def each(tmp_path_factory: pytest.TempPathFactory) -> Each:
-    """Variables of a role for many inputs at once: what costs a second is Ansible's start.
-
-    `each(role, {case: (names, variables)})` gives `{case: {name: value}}`. Each case is a host of
-    an inventory whose variables win over the defaults.
-    """
+def each(values: Values) -> Each:
+    """`each(role, {case: (names, variables)})` gives `{case: {name: value}}`."""
 
     def looked_up(
         role: str, cases: dict[str, tuple[list[str], Variables]]
     ) -> dict[str, dict[str, Any]]:
-        folder = tmp_path_factory.mktemp(role)
-        files = [ROLES / one / part / "main.yaml" for part in PARTS for one in ("devpi", role)]
-        usual: Variables = {}
-        for file in files:
-            usual |= yaml.safe_load(file.read_text())
-        hosts = {f"case{number}": given for number, (_, given) in enumerate(cases.values())}
-        (folder / "hosts.json").write_text(
-            json.dumps({"all": {"vars": usual | INPUTS, "hosts": hosts}})
-        )
-        asked = ", ".join(
-            f"'case{number}': {{"
-            + ", ".join(f"'{n}': hostvars.case{number}['{n}']" for n in names)
-            + "}"
-            for number, (names, _) in enumerate(cases.values())
-        )
-        result = folder / "result.json"
-        content = {
-            "content": "{{ {" + asked + "} | to_json }}",
-            "dest": str(result),
-            "mode": "0600",
-        }
-        play = {
-            "hosts": "localhost",
-            "gather_facts": False,
-            "tasks": [{"ansible.builtin.copy": content}],
-        }
-        (folder / "play.json").write_text(json.dumps([play]))
-        done = subprocess.run(
-            ["ansible-playbook", "-i", str(folder / "hosts.json"), str(folder / "play.json")],
-            env=os.environ | {"ANSIBLE_NOCOLOR": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return dict(zip(cases, json.loads(result.read_text()).values(), strict=True))
+        return {case: values(role, names, **given) for case, (names, given) in cases.items()}
 
     return looked_up
