@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import addons
@@ -278,7 +278,7 @@ def _remove_files(cluster: Cluster) -> None:
     last = [cluster.state / "cluster.json", cluster.record]
     for path in [path for path in _own_files(cluster) if path not in last] + last:
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            _remove_tree(path)
         else:
             path.unlink(missing_ok=True)
     for folder in (cluster.state, cluster.state.parent, cluster.state.parent.parent):
@@ -289,6 +289,13 @@ def _remove_files(cluster: Cluster) -> None:
         except OSError:
             break
     record.remove_run_folders(cluster.name)
+
+
+def _remove_tree(folder: Path) -> None:
+    # What a test was about to remove when it was cut off may go at the same time.
+    while folder.exists():
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
 
 
 def _link_programs(cluster: Cluster, programs: Path) -> None:

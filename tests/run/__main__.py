@@ -24,11 +24,11 @@ from environments import CHECKOUT
 from lint import ansible_lint, mypy, ruff, yamllint
 from report import Part, Result, run_all, table
 from sanity import sanity
-from units import front, image, server, unit, unit_on, workstation
+from units import front, image, kube_score, server, unit, unit_on, workstation
 
 SCENARIOS = ("default",)
 # Parts for which the cluster, or what its driver builds, has to be there.
-WITH_CLUSTER = {"image", *SCENARIOS}
+WITH_CLUSTER = {"kube-score", "image", *SCENARIOS}
 
 
 def parts(cluster: TestCluster) -> list[Part]:
@@ -50,6 +50,7 @@ def parts(cluster: TestCluster) -> list[Part]:
         Part("front", front),
         Part("workstation", workstation),
         Part("cluster", cluster.wait),
+        Part("kube-score", kube_score),
         Part("image", image),
         *(Part(name, partial(molecule, name), long=True) for name in SCENARIOS),
     ]
@@ -78,20 +79,24 @@ def main() -> int:
     results: list[Result] = []
     try:
         with cluster_for(chosen, cluster):
-            results = run_all(chosen)
+            run_all(chosen, results)
     except Failed as why:
         results.append(Result("cluster down", 0.0, "failed", str(why)))
     except KeyboardInterrupt:
-        print("\nInterrupted; the cluster has been taken down.", flush=True)
-        return 130
+        results.append(Result("the rest", 0.0, "cut off", "the cluster has been taken down"))
     print(table(results, time.monotonic() - began), flush=True)
-    return int(any(result.outcome == "failed" for result in results))
+    return exit_code({result.outcome for result in results})
 
 
 def expand(asked: list[str]) -> set[str]:
     """Part names; some bring the wait for the cluster with them."""
     names = {name for given in asked for name in GROUPS.get(given, (given,))}
     return names | {"cluster"} if names & WITH_CLUSTER else names
+
+
+def exit_code(outcomes: set[str]) -> int:
+    """0 when no part failed, 130 after an interrupt, as a shell says it."""
+    return 130 if "cut off" in outcomes else int("failed" in outcomes)
 
 
 def cluster_for(chosen: list[Part], cluster: TestCluster) -> AbstractContextManager[object]:

@@ -24,7 +24,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Result:
-    """``outcome`` is passed, failed, skipped or not run; ``seconds`` the wall time."""
+    """``outcome`` is passed, failed, skipped, cut off or not run; ``seconds`` the wall time."""
 
     name: str
     seconds: float
@@ -32,40 +32,41 @@ class Result:
     reason: str = ""
 
 
-def run_all(parts: Sequence[Part]) -> list[Result]:
-    """Run every part; after a failure only those that are cheap."""
-    results: list[Result] = []
+def run_all(parts: Sequence[Part], results: list[Result]) -> None:
+    """Run every part, after a failure only those that are cheap; adds to ``results`` as it goes."""
     for part in parts:
         if part.long and any(result.outcome == "failed" for result in results):
             results.append(Result(part.name, 0.0, "not run", "an earlier part failed"))
         else:
-            results.append(run_one(part))
-    return results
+            run_one(part, results)
 
 
-def run_one(part: Part) -> Result:
+def run_one(part: Part, results: list[Result]) -> None:
+    """Add one row; that of a part that is cut off too."""
     print(f"\n=== {part.name}", flush=True)
     began = time.monotonic()
-    outcome, reason = "passed", ""
+    outcome, reason = "cut off", ""
     try:
         part.run()
+        outcome = "passed"
     except Skipped as why:
         outcome, reason = "skipped", str(why)
     except (Failed, EnvironmentFailed, OSError, subprocess.SubprocessError) as why:
         outcome, reason = "failed", str(why)
         print(f"FAILED {part.name}: {reason}", flush=True)
-    return Result(part.name, time.monotonic() - began, outcome, reason)
+    finally:
+        results.append(Result(part.name, time.monotonic() - began, outcome, reason))
 
 
 def table(results: Sequence[Result], seconds: float) -> str:
     """The rows and the closing line; ``seconds`` is the wall time of the whole."""
-    width = max(len(result.name) for result in results)
+    width = max((len(result.name) for result in results), default=0)
     rows = [
         f"{row.name:<{width}}  {row.seconds:7.1f} s  {row.outcome:<8} {row.reason}".rstrip()
         for row in results
     ]
     counts = (
         f"{sum(result.outcome == outcome for result in results)} {outcome}"
-        for outcome in ("passed", "failed", "skipped", "not run")
+        for outcome in ("passed", "failed", "skipped", "cut off", "not run")
     )
     return "\n".join(["", *rows, f"{', '.join(counts)} in {seconds:.0f} s"])
