@@ -15,7 +15,7 @@ export DEVPI_TEST_PYTHONS ?= 3.13
 # The large file that goes in and out through both hosts.
 export DEVPI_TEST_LARGE_MIB ?= 128
 
-PARTS := lint yamllint ruff mypy ansible-lint changelog audit unit unit-3.12 unit-3.13 collection docs sanity server front workstation image default
+PARTS := lint yamllint ruff mypy ansible-lint changelog audit unit unit-3.12 unit-3.13 collection docs sanity server front workstation kube-score image default
 
 .PHONY: help venv demo demo-down test test-long role-tables image-options $(PARTS)
 

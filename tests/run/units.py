@@ -16,12 +16,15 @@ VENV = CHECKOUT / ".venv"
 NGINX_LUA = Path("/usr/lib/nginx/modules/ngx_http_lua_module.so")
 # For tests that share nothing but the files of the checkout.
 ON_ALL_CORES = ("--numprocesses", "auto", "--dist", "worksteal")
+# What it judges with is built of Go, like the cluster's programs: it does not build beside them.
+KUBE_SCORE = "tests/unit/roles/test_kube_score.py"
+UNITS = ("tests/unit", f"--ignore={KUBE_SCORE}", *ON_ALL_CORES)
 IMAGE_REQUIREMENTS = CHECKOUT / "roles/devpi_image/files/image/requirements.in"
 
 
 def unit() -> None:
     """Unit tests and contracts, on the Python that runs this."""
-    run_pytest(VENV, "tests/unit", *ON_ALL_CORES)
+    run_pytest(VENV, *UNITS)
 
 
 def unit_on(version: str) -> None:
@@ -34,8 +37,13 @@ def unit_on(version: str) -> None:
     venv = ensure(python)
     call(["ansible", "--version"], venv=venv)
     if version in os.environ.get("DEVPI_TEST_PYTHONS", version).split():
-        run_pytest(venv, "tests/unit", *ON_ALL_CORES)
+        run_pytest(venv, *UNITS)
     call(["ansible-playbook", "--syntax-check", *map(str, playbooks())], venv=venv)
+
+
+def kube_score() -> None:
+    """The rendered manifests, judged."""
+    run_pytest(VENV, KUBE_SCORE)
 
 
 def with_server(folder: str) -> None:
@@ -80,5 +88,5 @@ def provide(*programs: str) -> None:
         install_debian(*missing)
 
 
-def run_pytest(venv: Path, folder: str, *options: str, extra: dict[str, str] | None = None) -> None:
-    call(["python", "-m", "pytest", "--quiet", *options, folder], venv=venv, extra=extra)
+def run_pytest(venv: Path, *arguments: str, extra: dict[str, str] | None = None) -> None:
+    call(["python", "-m", "pytest", "--quiet", *arguments], venv=venv, extra=extra)
