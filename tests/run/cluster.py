@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -13,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from commands import ARTIFACTS, Failed, call, environment
-from environments import CHECKOUT, install_debian
+from environments import CHECKOUT
 
 # One cluster per checkout: the tests of one never meet those of another.
 NAME = f"test-{hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]}"
@@ -76,7 +75,6 @@ def molecule(scenario: str) -> None:
         "DEVPI_TEST_STATE": str(STATE),
         "MOLECULE_GLOB": "molecule/*/molecule.yml",
     }
-    provide_browser()
     try:
         # The cluster outlives the scenarios, so no scenario destroys it.
         call(
@@ -87,14 +85,6 @@ def molecule(scenario: str) -> None:
     except Failed:
         diagnose(ARTIFACTS / scenario)
         raise
-
-
-def provide_browser() -> None:
-    """Chromium, and the program that makes it trust an authority."""
-    needed = {"chromium": "chromium", "certutil": "libnss3-tools"}
-    missing = [package for program, package in needed.items() if not shutil.which(program)]
-    if missing:
-        install_debian(*missing)
 
 
 def diagnose(folder: Path) -> None:

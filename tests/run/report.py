@@ -20,6 +20,8 @@ class Part:
     run: Callable[[], None]
     # Costs minutes: left out once another part has failed.
     long: bool = False
+    # May run while a scenario does: leaves the cluster and what is built alone.
+    beside: bool = False
 
 
 @dataclass(frozen=True)

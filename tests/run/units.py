@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
 from collection import playbooks
 from commands import Skipped, call
-from environments import CHECKOUT, ensure, find_python, install_debian
+from environments import CHECKOUT, ensure, find_python
 
 VENV = CHECKOUT / ".venv"
-NGINX_LUA = Path("/usr/lib/nginx/modules/ngx_http_lua_module.so")
 # For tests that share nothing but the files of the checkout.
 ON_ALL_CORES = ("--numprocesses", "auto", "--dist", "worksteal")
 # What it judges with is built of Go, like the cluster's programs: it does not build beside them.
@@ -65,27 +63,17 @@ def server() -> None:
 
 def front() -> None:
     """nginx before a real devpi-server, both as processes."""
-    if not NGINX_LUA.exists():
-        install_debian("nginx", "libnginx-mod-http-lua")
     with_server("tests/integration/front")
 
 
 def workstation() -> None:
     """What 15_configure_cli writes, read by the real tools."""
-    provide("fish", "zsh", "openssl", "curl", "wget")
     with_server("tests/integration/devpi_client")
 
 
 def image() -> None:
     """The image by itself, built on the base that the cluster's driver has made."""
-    provide("buildah", "containerd", "docker-compose")
     run_pytest(VENV, "tests/integration/image")
-
-
-def provide(*programs: str) -> None:
-    """Those that are missing, from Debian's packages of their names."""
-    if missing := [program for program in programs if not shutil.which(program)]:
-        install_debian(*missing)
 
 
 def run_pytest(venv: Path, *arguments: str, extra: dict[str, str] | None = None) -> None:

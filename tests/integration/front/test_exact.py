@@ -300,16 +300,18 @@ def test_a_write_whose_client_has_left_is_seen_when_it_is_there(site: Site, root
         eventually(lambda: front.get(blocks, headers=PIP).is_success, "the mirror", 20)
         for version in ("2.0", "3.0"):
             # One writes at a time: the upload has to wait until devpi has the other page.
-            upstream.delay = 1.5
+            upstream.goes_on.clear()
+            asked = upstream.asked.total()
             with ThreadPoolExecutor(1) as other:
                 refresh = other.submit(front.post, f"{blocks}refresh")
-                time.sleep(0.3)
+                eventually(lambda before=asked: upstream.asked.total() > before, "the refresh", 10)
                 send_and_leave(site, upload_request(root, "root/left", "left", version))
                 time.sleep(0.3)
                 # What is kept now is what was before the commit.
                 assert version not in root.client.get(page, headers=PIP).text
                 with site.front() as client:
                     assert version not in client.get(page, headers=PIP).text
+                upstream.goes_on.set()
                 assert refresh.result().status_code == 302
 
             def is_there(version: str = version) -> bool:

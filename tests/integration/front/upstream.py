@@ -17,9 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Upstream:
     """Files by name, all of one project, which arrive at `rate` bytes a second.
 
-    Each answer begins after a `delay` in seconds, and is an error of `status` unless that is 200.
-    `names` are those of other projects, which have
-    no files. `metadata` are what there is of wheels' core metadata, by the name of the wheel.
+    Each answer begins after a `delay` in seconds and not while `goes_on` is cleared, and is an
+    error of `status` unless that is 200. `names` are those of other projects, which have no files.
+    `metadata` are what there is of wheels' core metadata, by the name of the wheel.
     """
 
     project: str
@@ -32,6 +32,10 @@ class Upstream:
     metadata: Mapping[str, bytes] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     url: str = ""
+    goes_on: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.goes_on.set()
 
     def link(self, name: str) -> str:
         digest = hashlib.sha256(self.files[name]).hexdigest()
@@ -62,6 +66,7 @@ def serving(upstream: Upstream) -> Iterator[Upstream]:
         def do_GET(self) -> None:
             upstream.asked[self.path] += 1
             time.sleep(upstream.delay)
+            upstream.goes_on.wait()
             found = upstream.answer(self.path)
             if found is None or upstream.status != 200:
                 self.send_error(404 if found is None else upstream.status)
@@ -85,6 +90,7 @@ def serving(upstream: Upstream) -> Iterator[Upstream]:
     try:
         yield upstream
     finally:
+        upstream.goes_on.set()
         server.shutdown()
         thread.join()
         server.server_close()
