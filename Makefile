@@ -10,7 +10,7 @@ export KILLS ?= 5
 export DEVPI_TEST_INTERRUPTS = $(INTERRUPTS)
 # Writes that are followed by reads through the front.
 export DEVPI_TEST_ROUNDS ?= 50
-# On which Pythons the unit tests run besides that of all else; on the others the syntax is checked.
+# The Pythons of the unit tests besides that of all else: 3.12 has the same Ansible as 3.13.
 export DEVPI_TEST_PYTHONS ?= 3.13
 # The large file that goes in and out through both hosts.
 export DEVPI_TEST_LARGE_MIB ?= 128

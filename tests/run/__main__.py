@@ -44,16 +44,17 @@ def parts(cluster_is_up: Callable[[], None]) -> list[Part]:
         Part("changelog", partial(call, ["antsibull-changelog", "lint"])),
         Part("audit", audit),
         Part("unit", unit),
-        Part("unit-3.12", partial(unit_on, "3.12"), beside=True),
-        Part("unit-3.13", partial(unit_on, "3.13"), beside=True),
         Part("collection", collection),
         Part("docs", docs),
+        # What follows waits for it, beside it or not: from empty caches its builds need all cores.
+        Part("cluster", cluster_is_up),
+        Part("kube-score", kube_score, beside=True),
+        Part("unit-3.12", partial(unit_on, "3.12"), beside=True),
+        Part("unit-3.13", partial(unit_on, "3.13"), beside=True),
         Part("sanity", sanity, beside=True),
         Part("server", server, beside=True),
         Part("front", front, beside=True),
         Part("workstation", workstation, beside=True),
-        Part("cluster", cluster_is_up),
-        Part("kube-score", kube_score, beside=True),
         Part("image", image, beside=True, long=True),
         *(Part(name, partial(molecule, name), long=True) for name in SCENARIOS),
     ]
@@ -102,7 +103,7 @@ def run_here(chosen: set[str], results: list[Result]) -> None:
         beside.cluster_is_up()
 
     wanted = [part for part in parts(cluster_is_up) if part.name in chosen]
-    others = [part for part in wanted if part.beside and chosen.intersection(SCENARIOS)]
+    others = [part for part in wanted if part.beside] if chosen.intersection(SCENARIOS) else []
     beside = Beside([part.name for part in others])
     provide(chosen)
     try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Parts that leave the cluster alone, run beside those that wait for its pods most of the time.
 
-They are a second ``tests/run``. What it prints is kept and shown at the end; the parts that need
-what the cluster's driver builds wait there until this process has seen the cluster up.
+They are a second ``tests/run``, which waits until this process has seen the cluster up. What it
+prints is kept and shown at the end.
 """
 
 from __future__ import annotations
