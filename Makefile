@@ -5,7 +5,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python tests/run
 
 # How often a test repeats what it does; `make test-long` has the full counts.
-INTERRUPTS ?= 3
+INTERRUPTS ?= 2
 export KILLS ?= 5
 export DEVPI_TEST_INTERRUPTS = $(INTERRUPTS)
 # Writes that are followed by reads through the front.
@@ -42,6 +42,7 @@ test: venv
 	@$(RUN)
 
 test-long: INTERRUPTS = 10
+test-long: export DEVPI_TEST_LONG = 1
 test-long: export KILLS = 50
 test-long: export DEVPI_TEST_ROUNDS = 1000
 test-long: export DEVPI_TEST_LARGE_MIB = 900

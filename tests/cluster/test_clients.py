@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Cluster, Workstation
+from .conftest import LONG, Cluster, Workstation
 from .uploads import check_installed_back, package, upload_by_devpi, upload_by_twine
 
 __all__ = ["package"]
 
 REAL = ("flask", "numpy", "pandas")
+TEMPERATURES = ["cold", pytest.param("warm", marks=LONG)]
 
 
-@pytest.mark.parametrize("temperature", ["cold", "warm"])
+@pytest.mark.parametrize("temperature", TEMPERATURES)
 def test_pip_installs_real_packages(
     cluster: Cluster, workstation: Workstation, temperature: str
 ) -> None:
@@ -27,7 +28,7 @@ def test_pip_installs_real_packages(
     workstation.run(bin_folder / "python", "-c", "import flask, numpy, pandas")
 
 
-@pytest.mark.parametrize("temperature", ["cold", "warm"])
+@pytest.mark.parametrize("temperature", TEMPERATURES)
 def test_uv_installs_real_packages(
     cluster: Cluster, workstation: Workstation, temperature: str
 ) -> None:

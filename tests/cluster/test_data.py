@@ -99,9 +99,8 @@ def test_rollback_keeps_the_data_and_an_installation_finds_it(
         "PersistentVolumeClaim": {"devpi-data-pvc"},
     }
     playbooks.run("19_rollback").unchanged()
-    playbooks.run("10_deploy").succeeded()
-    wait_until(lambda: is_served(cluster, name), 60)
     playbooks.run("00_install").succeeded()
+    wait_until(lambda: is_served(cluster, name), 60)
 
 
 def test_a_namespace_of_ours_goes_with_its_data_when_asked(
