@@ -3,7 +3,7 @@
 
 They run on a cluster that molecule has installed devpi on, and change it like its users do. The
 environment variable DEVPI_TEST_STATE names the state folder of the local cluster; counts come from
-DEVPI_TEST_INTERRUPTS, and DEVPI_TEST_LONG has what else is seen a second time in another way.
+DEVPI_TEST_INTERRUPTS.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ import yaml
 from kubernetes import client, config
 
 CHECKOUT = Path(__file__).parents[2]
-LONG = pytest.mark.skipif("DEVPI_TEST_LONG" not in os.environ, reason="`make test-long` has it")
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import LONG, Cluster, Workstation
+from .conftest import Cluster, Workstation
 from .uploads import check_installed_back, package, upload_by_devpi, upload_by_twine
 
 __all__ = ["package"]
 
 REAL = ("flask", "numpy", "pandas")
-TEMPERATURES = ["cold", pytest.param("warm", marks=LONG)]
+TEMPERATURES = ["cold", pytest.param("warm", marks=pytest.mark.long)]
 
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)

@@ -17,7 +17,7 @@ from kubernetes.stream import stream
 from playwright.sync_api import Page
 
 from . import browser
-from .conftest import CHECKOUT, LONG, Cluster, Playbooks, Workstation, scaled_to_nothing, wait_until
+from .conftest import CHECKOUT, Cluster, Playbooks, Workstation, scaled_to_nothing, wait_until
 from .uploads import check_all_clients, package
 
 __all__ = ["package"]
@@ -39,7 +39,11 @@ WAYS = {
 
 @pytest.fixture(
     scope="module",
-    params=["asked by nginx", pytest.param("asked by Traefik", marks=LONG), "in the path"],
+    params=[
+        "asked by nginx",
+        pytest.param("asked by Traefik", marks=pytest.mark.long),
+        "in the path",
+    ],
 )
 def way(request: pytest.FixtureRequest, playbooks: Playbooks) -> str:
     """Each way in turn, as 10_deploy makes it of the one before."""

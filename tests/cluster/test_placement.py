@@ -90,6 +90,7 @@ def test_a_node_of_its_own_that_is_drained(
         )
 
 
+@pytest.mark.long
 def test_without_a_toleration_it_says_why_it_waits(playbooks: Playbooks, node: str) -> None:
     """That the taint of the test before bites, and what an installer reads then."""
     soon = {f"devpi_{role}_rollout_timeout": 15 for role in ("valkey", "server", "oauth2_proxy")}

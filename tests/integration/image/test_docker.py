@@ -58,6 +58,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, registry: Registry, docker: 
     return f"{registry.host}/library/docker:{tag}"
 
 
+@pytest.mark.long
 def test_docker_builds_with_what_is_asked_for(docker: Docker, built: str) -> None:
     (image,) = json.loads(docker("inspect", built))
     assert image["Config"]["Labels"]["team"] == "tools"
@@ -95,6 +96,7 @@ def composed(command: list[str], file: Path, environment: Mapping[str, str]) -> 
     run([*command, "--file", file, "down", "--volumes"], env=known)
 
 
+@pytest.mark.long
 def test_the_compose_file_with_docker(tmp_path: Path, docker: Docker, built: str) -> None:
     given = docker.environment | {"DEVPI_IMAGE": built}
     composed(["docker-compose"], compose_file(tmp_path), given)
@@ -108,6 +110,7 @@ def test_the_compose_file_with_podman(tmp_path: Path, image: str) -> None:
     composed([str(programs / "bin/podman-compose")], compose_file(tmp_path), given)
 
 
+@pytest.mark.long
 def test_docker_finds_it_healthy_and_stops_it_cleanly(docker: Docker, built: str) -> None:
     options = ["--network=none", "--read-only", "--tmpfs=/tmp", "--health-interval=1s"]
     options += [f"--env={name}={value}" for name, value in OFFLINE.items()]

@@ -75,7 +75,7 @@ def from_git(
     }
 
 
-@pytest.mark.parametrize("builder", ["podman", "buildah"])
+@pytest.mark.parametrize("builder", ["podman", pytest.param("buildah", marks=pytest.mark.long)])
 def test_several_platforms_on_a_private_base(
     tmp_path: Path, from_git: dict[str, Any], registry: Registry, builder: str
 ) -> None:
