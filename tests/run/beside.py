@@ -8,17 +8,14 @@ prints is kept and shown at the end.
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from commands import ARTIFACTS, Failed
+from commands import ARTIFACTS, Failed, interrupt
 from environments import CHECKOUT
 from report import Result
 
@@ -76,9 +73,7 @@ class Beside:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._run is not None and self._run.poll() is None:
-            os.killpg(self._run.pid, signal.SIGINT)
-            self._run.wait()
+        interrupt(self._run)
 
     def _tell(self, reason: str) -> None:
         """Say once, and by the end of the text, that the wait for the cluster is over."""
@@ -96,6 +91,6 @@ def wait_to_be_told() -> None:
         raise Failed(reason)
 
 
-def report(results: Sequence[Result], path: Path = ROWS) -> None:
+def report(results: Sequence[Result]) -> None:
     """In the second process: leave the rows for the first one."""
-    path.write_text(json.dumps([asdict(result) for result in results]))
+    ROWS.write_text(json.dumps([asdict(result) for result in results]))

@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
 import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from commands import ARTIFACTS, Failed, call, environment
+from commands import ARTIFACTS, Failed, call, environment, interrupt
 from environments import CHECKOUT
 
 # One cluster per checkout: the tests of one never meet those of another.
@@ -57,9 +55,7 @@ class TestCluster:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._up is not None and self._up.poll() is None:
-            os.killpg(self._up.pid, signal.SIGINT)
-            self._up.wait()
+        interrupt(self._up)
         call([*DRIVER, "down", "--name", NAME])
 
 

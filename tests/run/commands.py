@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from environments import CHECKOUT, COLLECTIONS
 
@@ -50,6 +52,13 @@ def call(
     )
     if ended.returncode != 0:
         raise Failed(f"{command[0]} ended with {ended.returncode}")
+
+
+def interrupt(process: subprocess.Popen[Any] | None) -> None:
+    """End what was started in a session of its own, and what that has started; wait for it."""
+    if process is not None and process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait()
 
 
 def project_files(*, checkout: Path = CHECKOUT) -> list[Path]:
