@@ -84,6 +84,7 @@ def test_declared_inside_and_from_outside(
     assert outside.changed == 1
     assert SECRET not in outside.output + trial.output
     assert (log_in(api, SECRET), log_in(api, f"{SECRET}-2")) == (401, 200)
+    playbooks.run("20_configure_indexes", *given(changed)).unchanged()
 
     # Passwords that are no longer declared are no longer kept.
     without = {**DECLARED, "devpi_users": {"c-team": {}}}
