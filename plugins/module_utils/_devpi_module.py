@@ -15,6 +15,7 @@ from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
 from ._devpi.api import Api, Patience
@@ -23,9 +24,7 @@ from ._devpi.plan import ROTATE
 from ._devpi.steps import bring, find_steps
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from ansible.module_utils.basic import AnsibleModule
+    from collections.abc import Callable, Mapping, Sequence
 
     from ._devpi.api import Transport
     from ._devpi.model import State
@@ -104,8 +103,23 @@ def connect(module: AnsibleModule) -> Api:
     return api
 
 
-def run(module: AnsibleModule, work: Callable[[AnsibleModule], Result]) -> None:
-    """Do the module's work, and end the module with its result or its error."""
+def run(
+    work: Callable[[AnsibleModule], Result],
+    spec: Mapping[str, t.Any],
+    mutually_exclusive: Sequence[tuple[str, ...]] = (),
+    **further: t.Any,
+) -> None:
+    """Do a module's work, and end the module with its result or its error.
+
+    ``spec`` are the module's own options and ``further`` other arguments of AnsibleModule; the
+    connection's and check mode are added.
+    """
+    module = AnsibleModule(
+        {**CONNECTION, **spec},
+        supports_check_mode=True,
+        mutually_exclusive=[*ONE_LOGIN, *mutually_exclusive],
+        **further,
+    )
     try:
         result = work(module)
     except DevpiError as error:

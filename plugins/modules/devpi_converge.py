@@ -81,8 +81,6 @@ from ansible_collections.thinkube.devpi.plugins.module_utils._devpi.model import
     declared_state,
 )
 from ansible_collections.thinkube.devpi.plugins.module_utils._devpi_module import (
-    CONNECTION,
-    ONE_LOGIN,
     connect,
     converge,
     run,
@@ -100,15 +98,11 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
 def main() -> None:
     """Entry point of the module."""
     spec = {
-        **CONNECTION,
         "users": {"type": "dict", "default": {}},
         "passwords": {"type": "dict", "default": {}, "no_log": True},
         "indexes": {"type": "dict", "default": {}},
     }
-    run(
-        AnsibleModule(spec, supports_check_mode=True, mutually_exclusive=ONE_LOGIN),
-        work,
-    )
+    run(work, spec)
 
 
 if __name__ == "__main__":

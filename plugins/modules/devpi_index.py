@@ -172,8 +172,6 @@ from ansible_collections.thinkube.devpi.plugins.module_utils._devpi.model import
     declared_index,
 )
 from ansible_collections.thinkube.devpi.plugins.module_utils._devpi_module import (
-    CONNECTION,
-    ONE_LOGIN,
     connect,
     converge,
     run,
@@ -221,11 +219,8 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    spec = {**CONNECTION, "name": {"type": "str", "required": True}, **ABOUT, **SETTINGS}
-    run(
-        AnsibleModule(spec, supports_check_mode=True, mutually_exclusive=ONE_LOGIN),
-        work,
-    )
+    spec = {"name": {"type": "str", "required": True}, **ABOUT, **SETTINGS}
+    run(work, spec)
 
 
 if __name__ == "__main__":

@@ -110,8 +110,6 @@ from ansible_collections.thinkube.devpi.plugins.module_utils._devpi.model import
 from ansible_collections.thinkube.devpi.plugins.module_utils._devpi.packages import files_of
 from ansible_collections.thinkube.devpi.plugins.module_utils._devpi.tokens import tokens_of
 from ansible_collections.thinkube.devpi.plugins.module_utils._devpi_module import (
-    CONNECTION,
-    ONE_LOGIN,
     connect,
     run,
 )
@@ -173,21 +171,12 @@ def releases(api: Api, index: str, project: str, *, bases: bool) -> dict[str, li
 def main() -> None:
     """Entry point of the module."""
     spec = {
-        **CONNECTION,
         "index": {"type": "str"},
         "project": {"type": "str"},
         "bases": {"type": "bool", "default": False},
         "tokens_of": {"type": "str", "no_log": False},
     }
-    run(
-        AnsibleModule(
-            spec,
-            supports_check_mode=True,
-            mutually_exclusive=ONE_LOGIN,
-            required_by={"project": "index"},
-        ),
-        work,
-    )
+    run(work, spec, required_by={"project": "index"})
 
 
 if __name__ == "__main__":

@@ -110,8 +110,6 @@ from ansible_collections.thinkube.devpi.plugins.module_utils._devpi.packages imp
     writable,
 )
 from ansible_collections.thinkube.devpi.plugins.module_utils._devpi_module import (
-    CONNECTION,
-    ONE_LOGIN,
     connect,
     run,
 )
@@ -180,7 +178,6 @@ def outcome(index: str, before: dict[str, str], after: dict[str, str]) -> Result
 def main() -> None:
     """Entry point of the module."""
     spec = {
-        **CONNECTION,
         "index": {"type": "str", "required": True},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "path": {"type": "path"},
@@ -190,17 +187,14 @@ def main() -> None:
         "force": {"type": "bool", "default": False},
     }
     run(
-        AnsibleModule(
-            spec,
-            supports_check_mode=True,
-            mutually_exclusive=[*ONE_LOGIN, ("path", "source"), ("path", "name")],
-            required_if=[
-                ("state", "present", ("path", "source"), True),
-                ("state", "absent", ("name", "version")),
-            ],
-            required_by={"source": ("name", "version")},
-        ),
         work,
+        spec,
+        mutually_exclusive=[("path", "source"), ("path", "name")],
+        required_if=[
+            ("state", "present", ("path", "source"), True),
+            ("state", "absent", ("name", "version")),
+        ],
+        required_by={"source": ("name", "version")},
     )
 
 

@@ -132,8 +132,6 @@ from ansible_collections.thinkube.devpi.plugins.module_utils._devpi.tokens impor
     tokens_of,
 )
 from ansible_collections.thinkube.devpi.plugins.module_utils._devpi_module import (
-    CONNECTION,
-    ONE_LOGIN,
     connect,
     run,
 )
@@ -224,7 +222,6 @@ def main() -> None:
     """Entry point of the module."""
     names = {"type": "list", "elements": "str", "default": []}
     spec = {
-        **CONNECTION,
         "user": {"type": "str"},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "id": {"type": "str"},
@@ -235,14 +232,7 @@ def main() -> None:
         "lifetime_days": {"type": "int", "default": 365},
         "renew_days": {"type": "int", "default": 30},
     }
-    run(
-        AnsibleModule(
-            spec,
-            supports_check_mode=True,
-            mutually_exclusive=[*ONE_LOGIN, ("id", "derive_from")],
-        ),
-        work,
-    )
+    run(work, spec, mutually_exclusive=[("id", "derive_from")])
 
 
 if __name__ == "__main__":

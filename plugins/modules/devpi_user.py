@@ -94,8 +94,6 @@ from ansible_collections.thinkube.devpi.plugins.module_utils._devpi.model import
     declared_user,
 )
 from ansible_collections.thinkube.devpi.plugins.module_utils._devpi_module import (
-    CONNECTION,
-    ONE_LOGIN,
     connect,
     converge,
     run,
@@ -120,7 +118,6 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
 def main() -> None:
     """Entry point of the module."""
     spec = {
-        **CONNECTION,
         "name": {"type": "str", "required": True},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "password": {"type": "str", "no_log": True},
@@ -135,10 +132,7 @@ def main() -> None:
         "description": {"type": "str"},
         "custom_data": {"type": "raw"},
     }
-    run(
-        AnsibleModule(spec, supports_check_mode=True, mutually_exclusive=ONE_LOGIN),
-        work,
-    )
+    run(work, spec)
 
 
 if __name__ == "__main__":
