@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import http.client
 import statistics
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from urllib.parse import urlsplit
 
 import httpx
 from figures import DEVPI, OURS, Figures, Goal
@@ -34,19 +37,39 @@ def goals(number: int) -> tuple[Goal, ...]:
     )
 
 
-def crowd(number: int, ask: Callable[[], httpx.Response]) -> float:
-    """Median seconds of as many requests at once; one that fails counts for infinity."""
+def crowd(number: int, url: str) -> float:
+    """Median seconds of as many requests at once; one that fails counts for infinity.
+
+    Not by httpx: a hundred clients that decompress what they get would be measured by that.
+    """
+    ready = threading.Barrier(number)
 
     def timed(_number: int) -> float:
+        ready.wait()
         began = time.monotonic()
         try:
-            ask().raise_for_status()
-        except httpx.HTTPError:
+            fetch(url)
+        except (OSError, http.client.HTTPException):
             return float("inf")
         return time.monotonic() - began
 
     with ThreadPoolExecutor(number) as pool:
         return statistics.median(pool.map(timed, range(number)))
+
+
+def fetch(url: str) -> None:
+    """Read what is there as pip asks for it, as it comes; OSError for another status than 200."""
+    parts = urlsplit(url)
+    headers = {**PIP, "Accept-Encoding": "gzip"} if "+simple" in url else {}
+    connection = http.client.HTTPConnection(parts.netloc, timeout=300)
+    with closing(connection):
+        connection.request("GET", parts.path, headers=headers)
+        answer = connection.getresponse()
+        if answer.status != http.HTTPStatus.OK:
+            raise OSError(answer.status)
+        room = bytearray(1 << 20)
+        while answer.readinto(room):
+            pass
 
 
 def cold(rivals: list[Rival], upstream: str, rounds: int, number: int) -> Figures:
@@ -59,15 +82,13 @@ def cold(rivals: list[Rival], upstream: str, rounds: int, number: int) -> Figure
             httpx.get(
                 page, headers={**PIP, "Authorization": "Basic eDp5"}, trust_env=False, timeout=120
             )
-            took = crowd(number, lambda page=page: _get(page))  # type: ignore[misc]
-            figures.add(crowd_page(number), rival.name, took)
+            figures.add(crowd_page(number), rival.name, crowd(number, page))
             with mirror(rival, f"root/cold{round_}", upstream) as file:
-                took = crowd(20, lambda file=file: _get(file))  # type: ignore[misc]
-                figures.add(CROWD_FILE, rival.name, took)
+                figures.add(CROWD_FILE, rival.name, crowd(20, file))
             with mirror(rival, f"root/first{round_}", upstream) as file:
                 page = f"{rival.url}/root/first{round_}/+simple/huge{round_}/"
-                figures.add(FIRST_PAGE, rival.name, crowd(1, lambda page=page: _get(page)))  # type: ignore[misc]
-                figures.add(FIRST_FILE, rival.name, crowd(1, lambda file=file: _get(file)))  # type: ignore[misc]
+                figures.add(FIRST_PAGE, rival.name, crowd(1, page))
+                figures.add(FIRST_FILE, rival.name, crowd(1, file))
     return figures
 
 
@@ -82,7 +103,3 @@ def mirror(rival: Rival, name: str, upstream: str) -> Iterator[str]:
         [path] = links(client.get(page, headers=PIP)).values()
         yield rival.url + path
         root.delete(f"/{name}")
-
-
-def _get(url: str) -> httpx.Response:
-    return httpx.get(url, headers=PIP if "+simple" in url else {}, trust_env=False, timeout=300)

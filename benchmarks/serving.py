@@ -2,7 +2,7 @@
 """``python benchmarks/serving.py``: how fast packages are served, by us and by others.
 
 devpi-server by itself, the front before it, proxpi, pypiserver and nginx with the same answers as
-static files, on loopback, side by side. Needed: ``make venv``, wrk, nginx and its Lua module.
+static files, on loopback, side by side. Needed: ``make venv``; as root it installs wrk and nginx.
 Writes a table, and with ``--plot`` a PNG.
 """
 
@@ -27,6 +27,7 @@ for folder in ("tests/run", "tests/unit/roles/devpi_image", "tests/integration/f
     sys.path.insert(0, str(CHECKOUT / folder))
 sys.path.insert(0, str(CHECKOUT / "roles/devpi_image/files/image"))
 
+from debian import provide  # noqa: E402
 from environments import ensure  # noqa: E402
 from units import IMAGE_REQUIREMENTS  # noqa: E402
 
@@ -73,8 +74,27 @@ WORKS = (
 )
 
 
+def await_idle(seconds: float = 90) -> None:
+    """Until the machine is at rest: devpi goes on with requests whose clients have left."""
+    end = time.monotonic() + seconds
+    before = _idle_and_all()
+    while time.monotonic() < end:
+        time.sleep(0.3)
+        now = _idle_and_all()
+        if now[0] - before[0] > 0.8 * (now[1] - before[1]):
+            return
+        before = now
+
+
+def _idle_and_all() -> tuple[int, int]:
+    """Ticks of all cores so far (proc_stat(5)): with nothing to do, and altogether."""
+    ticks = [int(tick) for tick in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+    return ticks[3], sum(ticks)
+
+
 def rate(rival: Rival, work: Work, clients: int, seconds: float) -> float:
     """Requests a second, by wrk; an answer that is none raises."""
+    await_idle()
     url = rival.url + rival.paths[work.path]
     headers = dict(work.headers)
     first = httpx.get(url, headers=headers, trust_env=False, timeout=120)
@@ -159,6 +179,7 @@ def main() -> int:
     parser.add_argument("--index", default="https://pypi.org/simple/", help="the real one")
     parser.add_argument("--plot", type=Path, help="write a PNG there")
     asked = parser.parse_args()
+    provide({"serving"})
     peers = ensure(Path(sys.executable), (PEERS,))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

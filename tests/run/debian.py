@@ -21,6 +21,8 @@ NEEDED: dict[str, dict[str, str]] = {
     "image": {name: name for name in ("buildah", "containerd", "docker-compose")},
     # Chromium, and the program that makes it trust an authority.
     "default": {"chromium": "chromium", "libnss3-tools": "certutil"},
+    # No part: benchmarks/serving.py.
+    "serving": {"wrk": "wrk", "nginx": "nginx", "libnginx-mod-http-lua": NGINX_LUA},
 }
 
 
