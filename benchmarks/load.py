@@ -71,14 +71,20 @@ class Index:
         done = 0
         while time.monotonic() < end:
             project = PROJECTS[(number + done) % len(PROJECTS)]
-            files = json.loads(self.ask(f"+simple/{project}/", headers={"Accept": SIMPLE}))["files"]
-            smallest = min(files, key=lambda file: file.get("size") or 10**9)
-            self.ask(urljoin(f"{self.url}+simple/{project}/", smallest["url"]))
-            self._upload(f"load{secrets.token_hex(4)}")
+            self.ask(self.files(project)[0])
+            self.upload(f"load{secrets.token_hex(4)}")
             done += 1
         return done
 
-    def _upload(self, name: str) -> None:
+    def files(self, project: str) -> list[str]:
+        """URLs of the project's files, the smallest first."""
+        page = f"{self.url}+simple/{project}/"
+        files = json.loads(self.ask(page, headers={"Accept": SIMPLE}))["files"]
+        files.sort(key=lambda file: file.get("size") or 10**9)
+        return [urljoin(page, file["url"]) for file in files]
+
+    def upload(self, name: str) -> None:
+        """A small wheel of a project of that name."""
         boundary = secrets.token_hex(8)
         fields = {
             ":action": "file_upload",
