@@ -25,6 +25,9 @@ try:
 except ImportError:
     pass  # InProcessAction says so.
 
+# Seconds between two looks, each of which is one request.
+PAUSE = 0.3
+
 
 class ActionModule(InProcessAction):
     """Reads objects."""
@@ -47,7 +50,7 @@ class ActionModule(InProcessAction):
         execute_module(module, K8sService(client, module))
 
     def outcome(self) -> Result:
-        """Asked anew each second: a task's own ``until`` shows each look as a failure."""
+        """Asked anew until then: a task's own ``until`` shows each look as a failure."""
         seconds = int(self._task.args.get("settle_timeout", 0))
         deadline = time.monotonic() + seconds
         while True:
@@ -60,4 +63,4 @@ class ActionModule(InProcessAction):
             if time.monotonic() >= deadline:
                 names = ", ".join(f"{one['kind']} {one['metadata']['name']}" for one in moving)
                 return result | {"failed": True, "msg": f"{names}: not done after {seconds} s"}
-            time.sleep(1)
+            time.sleep(PAUSE)

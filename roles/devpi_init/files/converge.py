@@ -61,6 +61,10 @@ HERE = Path(__file__).resolve().parent
 WANTED = HERE / "wanted.json"
 ROOT = "root"
 PROGRESS_EVERY = 5.0
+# Seconds. While no pod serves, some networks swallow what is sent to its Service: so each try is
+# short, and yet long enough for the second packet that TCP sends after one that was lost.
+CONNECT = 2.0
+PAUSE = 0.2
 # 45 seconds in all: the server may be started anew while we are at it.
 THROUGH_A_RESTART = Patience(attempts=9, longest=10.0)
 NEITHER_FITS = """\
@@ -242,7 +246,7 @@ def wait_for(settings: Settings, send: Transport) -> None:
                 shown = waited
         else:
             return
-        time.sleep(0.5)
+        time.sleep(PAUSE)
 
 
 def may_pass(error: Exception) -> bool:
@@ -267,7 +271,7 @@ def main() -> int:
     try:
         settings = Settings.read(os.environ)
         # No proxy of the environment may see the password.
-        with httpx.Client(timeout=60, trust_env=False) as client:
+        with httpx.Client(timeout=httpx.Timeout(60, connect=CONNECT), trust_env=False) as client:
             send = transport(client)
             if asked.check:
                 # Someone waits for the answer, and can ask again.

@@ -210,6 +210,17 @@ def test_a_server_without_upstream_fetches_nothing(render: Render) -> None:
     assert ports(dns) == DNS
 
 
+@pytest.mark.parametrize(
+    ("given", "seconds"), [({}, 300), ({"devpi_server_rollout_timeout": "500"}, 800)]
+)
+def test_the_job_has_its_time_after_that_of_the_server(
+    render: Render, given: dict[str, str], seconds: int
+) -> None:
+    """As a text: so is what -e gives."""
+    job = workload(render("devpi_init", **given))
+    assert job["spec"]["activeDeadlineSeconds"] == seconds
+
+
 def test_the_job_asks_devpi_alone(render: Render) -> None:
     policy = render("devpi_init")["policy"]["spec"]
     dns, devpi = policy["egress"]
