@@ -98,6 +98,21 @@ def test_a_replica_has_no_first_data() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ({}, 600),
+        ({"DEVPISERVER_PRIMARY_URL": "https://primary"}, 60),
+        ({"DEVPISERVER_PRIMARY_URL": "https://primary", "DEVPI_FRONT_PAGE_AGE": "5"}, 5),
+    ],
+    ids=["primary", "replica", "asked for"],
+)
+def test_pages_of_a_replica_are_less_behind(given: dict[str, str], seconds: int) -> None:
+    front = standalone(**given).front
+    assert front is not None
+    assert front.page_age == seconds
+
+
+@pytest.mark.parametrize(
     ("arguments", "environment", "says"),
     [
         ([], {"DEVPISERVER_ROOT_PASSWRD": "x"}, "is not known"),

@@ -22,6 +22,9 @@ _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?")
 _RATE = re.compile(r"[1-9][0-9]*r/[sm]")
 _FOLDER = re.compile(r"/[A-Za-z0-9._/-]+")
 _MODE = re.compile(r"0?[0-7]{3}")
+# A mirror looks for what is new every 30 minutes by itself; a replica has it within a second.
+_PAGE_AGE = 600
+_PAGE_AGE_OF_REPLICAS = 60
 
 
 def whole_front(
@@ -35,6 +38,11 @@ def whole_front(
     by_option = {
         "DEVPI_FRONT_MAX_BODY_SIZE": size,
         **({"DEVPI_FRONT_TRUSTED_PROXIES": proxy} if proxy else {}),
+        **(
+            {"DEVPI_FRONT_PAGE_AGE": str(_PAGE_AGE_OF_REPLICAS)}
+            if settings.get("primary-url")
+            else {}
+        ),
     }
     return replace(
         front_plan({**by_option, **environment}),
@@ -65,7 +73,7 @@ def front_plan(environment: Environment) -> Front:
         trusted_proxies=_networks(environment, "DEVPI_FRONT_TRUSTED_PROXIES"),
         headers_dir=Path(environment.get("DEVPI_FRONT_HEADERS_DIR", "/etc/devpi/headers")),
         serverdir=_serverdir(environment),
-        page_age=number(environment, "DEVPI_FRONT_PAGE_AGE", 60, least=2),
+        page_age=number(environment, "DEVPI_FRONT_PAGE_AGE", _PAGE_AGE, least=2),
         cache_size=number(environment, "DEVPI_FRONT_CACHE_SIZE", 256, least=16),
         metrics_port=number(environment, "DEVPI_FRONT_METRICS_PORT", 0),
         connections=number(environment, "DEVPI_FRONT_CONNECTIONS", 0),

@@ -56,7 +56,8 @@ FRONT = {
     "DEVPI_FRONT_LOGIN_BURST": "logins that may come at once (20)",
     "DEVPI_FRONT_TRUSTED_PROXIES": "networks whose `X-Forwarded-For` names the client",
     "DEVPI_FRONT_PAGE_AGE": "seconds that a page, or that a file is there, may be behind what"
-    " changes without a write through this front: a mirror, a replica (60)",
+    " changes without a write through this front: a mirror (600), a"
+    " replica (60)",
     "DEVPI_FRONT_CACHE_SIZE": "MiB in `/tmp` for pages (256)",
     "DEVPI_FRONT_CONNECTIONS": "connections that one address may have at once; more get 429"
     " (no limit)",
