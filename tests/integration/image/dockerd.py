@@ -39,15 +39,18 @@ class Docker:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Docker]:
-    """A docker until the end of the `with`."""
+def running(folder: Path, *, apart: bool = False) -> Iterator[Docker]:
+    """A docker until the end of the `with`; ``apart`` in a network of its own, with no way out."""
     path = os.pathsep.join([*map(str, programs(folder)), os.environ["PATH"]])
     docker = Docker({"PATH": path, "DOCKER_HOST": f"unix://{folder}/socket"})
     places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid", "config-file": "config"}
     (folder / "config").write_text("{}")
     given = [f"--{option}={folder / name}" for option, name in places.items()]
     # Its mounts are seen by itself alone, and end with it.
-    command = ["unshare", "--mount", "dockerd", f"--host={docker.environment['DOCKER_HOST']}"]
+    command = ["unshare", "--mount"]
+    if apart:
+        command += ["--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    command += ["dockerd", f"--host={docker.environment['DOCKER_HOST']}"]
     with (folder / "log").open("w") as log:
         started = subprocess.Popen(
             [*command, *given, "--exec-opt=native.cgroupdriver=cgroupfs", *WITHOUT_NETWORK],

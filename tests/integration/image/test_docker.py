@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docker builds the image by the role, and the compose file is carried out by both engines."""
+"""docker builds the image by the role, and both engines carry out the examples for them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dockerd import Docker
 from registry import Registry
 from role import play
 
-COMPOSE = Path(__file__).parents[3] / "docs/examples/compose.yaml"
+EXAMPLES = Path(__file__).parents[3] / "docs/examples"
 PODMAN_COMPOSE = "podman-compose==1.6.0"
 PASSWORD = "from/a secret+file"
 
@@ -70,7 +70,7 @@ def test_docker_builds_with_what_is_asked_for(docker: Docker, built: str) -> Non
 
 def compose_file(folder: Path) -> Path:
     """That of the examples without a way out, since a bridge would disturb a local cluster."""
-    document = yaml.safe_load(COMPOSE.read_text())
+    document = yaml.safe_load((EXAMPLES / "compose.yaml").read_text())
     (service,) = document["services"].values()
     assert service.pop("ports") == ["${DEVPI_HOST_PORT:-3141}:3141"]
     service |= {"network_mode": "none", "container_name": "composed"}
@@ -119,3 +119,49 @@ def test_docker_finds_it_healthy_and_stops_it_cleanly(docker: Docker, built: str
     eventually(lambda: docker(*state) == "healthy\n", "docker finds it healthy", 120)
     docker("stop", "alone")
     assert docker("inspect", "--format={{.State.ExitCode}}", "alone") == "0\n"
+
+
+def stack_file(folder: Path, image: str) -> Path:
+    """That of the examples, on the network around it: swarm's own needs vxlan of the kernel."""
+    document = yaml.safe_load((EXAMPLES / "stack.yaml").read_text())
+    (service,) = document["services"].values()
+    assert service.pop("ports") == ["8080:3141"]
+    service |= {"image": image, "networks": ["around"]}
+    service["environment"] |= {**OFFLINE, "DEVPI_INDEX": "kept"}
+    document["networks"] = {"around": {"external": True, "name": "host"}}
+    file = folder / "stack.yaml"
+    file.write_text(yaml.safe_dump(document))
+    return file
+
+
+@pytest.mark.long
+def test_the_stack_with_swarm(tmp_path: Path, image: str) -> None:
+    (tmp_path / "docker").mkdir()
+    podman("save", "--quiet", "--output", tmp_path / "image.tar", image)
+    with dockerd.running(tmp_path / "docker", apart=True) as docker:
+        docker("load", "--quiet", "--input", tmp_path / "image.tar")
+        docker("swarm", "init", "--advertise-addr=127.0.0.1", "--listen-addr=127.0.0.1")
+        known = os.environ | docker.environment
+        secret = ["docker", "secret", "create", "devpi_root_password", "-"]
+        run(secret, env=known, input=f"{PASSWORD}\n")
+        file = stack_file(tmp_path, image)
+        deploy = ["stack", "deploy", "--resolve-image=never"]
+        docker(*deploy, f"--compose-file={file}", "devpi")
+        first = healthy(docker)
+        assert asked(docker, first) == "200 200 404\n"
+        docker("service", "update", "--quiet", "--detach", "--force", "devpi_devpi")
+        eventually(lambda: healthy(docker) != first, "another container", 120)
+        assert asked(docker, healthy(docker)) == "200 200 404\n"
+
+
+def healthy(docker: Docker) -> str:
+    """The container of the service, once docker finds it well."""
+    wanted = ["--quiet", "--filter=label=com.docker.swarm.service.name=devpi_devpi"]
+    eventually(lambda: docker("ps", *wanted, "--filter=health=healthy") != "", "it is well", 120)
+    return docker("ps", *wanted, "--filter=health=healthy").strip()
+
+
+def asked(docker: Docker, container: str) -> str:
+    """What the container answers to somebody inside it."""
+    python = "/opt/devpi/bin/python"
+    return docker("exec", container, python, "-c", PROBE, "http://127.0.0.1:3141", PASSWORD)
