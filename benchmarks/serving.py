@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -40,10 +41,11 @@ os.environ.setdefault(
 import cold  # noqa: E402
 import httpx  # noqa: E402
 import resolving  # noqa: E402
+from devpi_image.front import NGINX  # noqa: E402
 from figures import DEVPI, OURS, PYPI, STATIC, Figures, Goal, missed, table  # noqa: E402
 from occupied import peak  # noqa: E402
 from rivals import COLD, INDEX, Mirrored, Rival, alone, proxpi, pypiserver, seed, static  # noqa: E402
-from sites import PIP, Admin, initialise, running, wheel  # noqa: E402
+from sites import PIP, PREFIX, Admin, initialise, running, wheel  # noqa: E402
 from upstream import serving  # noqa: E402
 
 MEMORY = "memory of the front's processes at {} clients"
@@ -169,6 +171,29 @@ def measure(
         figures.add(f"{work.title}, {clients} clients", rival.name, took)
 
 
+def measured_on(peers: Path) -> str:
+    """Machine and versions."""
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    nginx = subprocess.run([NGINX, "-v"], capture_output=True, text=True, check=True).stderr
+    return ", ".join(
+        [
+            f"{os.cpu_count()} cores ({cpu[1] if cpu else os.uname().machine})",
+            f"Linux {os.uname().release}",
+            nginx.strip().rpartition(" ")[2].replace("/", " "),
+            *versions(PREFIX, "devpi-server"),
+            *versions(peers, "proxpi", "pypiserver"),
+            *versions(Path(sys.prefix), "uv", "pip"),
+        ]
+    )
+
+
+def versions(prefix: Path, *names: str) -> list[str]:
+    """Those of packages in a virtual environment."""
+    (packages,) = (prefix / "lib").glob("python*/site-packages")
+    found = {one.name: one.version for one in distributions(path=[str(packages)])}
+    return [f"{name} {found[name]}" for name in names]
+
+
 def main() -> int:
     """0 if all goals were reached."""
     parser = argparse.ArgumentParser(prog="serving.py", description=__doc__)
@@ -202,7 +227,7 @@ def main() -> int:
             resolving.resolving(rivals, asked.index, asked.rounds),
         ]
     names = [rival.name for rival in rivals]
-    print(f"{os.cpu_count()} cores, Linux {os.uname().release}, {asked.rounds} rounds\n")
+    print(f"{measured_on(peers)}; medians of {asked.rounds}, smallest and largest\n")
     print("\n\n".join(table(figures, [*names, PYPI]) for figures in results))
     if asked.plot:
         _draw(results[0], names, asked.plot, peers)
