@@ -98,3 +98,5 @@ def test_without_a_toleration_it_says_why_it_waits(playbooks: Playbooks, node: s
     run = playbooks.run("10_deploy", "-e", json.dumps(given))
     assert run.code != 0
     assert "untolerated taint" in run.output
+    # A pod that waits has no log, which is not what the run fails with.
+    assert "log from Pod" not in run.output.rpartition("Fail with the first cause")[2]
