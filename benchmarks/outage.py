@@ -29,7 +29,8 @@ import load
 from target import CHECKOUT, BenchmarkError, Target
 
 GOAL = 7.0
-PAUSE = 0.02
+# Seconds between two requests, which are to be no burden.
+PAUSE = 0.1
 PATIENCE = 3
 IN_NAMESPACE = ("-n", "devpi", "--timeout=300s")
 
