@@ -25,7 +25,8 @@ def main(place: str) -> None:
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlabel(data["unit"])
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(values), frameon=False)
+    axes.margins(y=0.01)
+    figure.legend(loc="outside upper center", ncols=len(values), frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(place, dpi=120)
 
