@@ -17,7 +17,6 @@ import os
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,13 +25,13 @@ from pathlib import Path
 from statistics import median
 
 import load
+from memory import start_anew
 from target import CHECKOUT, BenchmarkError, Target
 
 GOAL = 7.0
 # Seconds between two requests, which are to be no burden.
 PAUSE = 0.1
 PATIENCE = 3
-IN_NAMESPACE = ("-n", "devpi", "--timeout=300s")
 
 
 def main() -> int:
@@ -78,17 +77,12 @@ def hosted(index: load.Index) -> dict[str, str]:
     return {"page": page, "wheel": index.files("outage")[0]}
 
 
-def delete(target: Target) -> None:
-    target.kubectl("delete", "pod", "-l", "app=devpi", "--wait", *IN_NAMESPACE)
-    target.kubectl("rollout", "status", "deployment/devpi", *IN_NAMESPACE)
-
-
 def roll_out(target: Target) -> None:
     target.kubectl("rollout", "restart", "deployment/devpi", "-n", "devpi")
-    target.kubectl("rollout", "status", "deployment/devpi", *IN_NAMESPACE)
+    target.kubectl("rollout", "status", "deployment/devpi", "-n", "devpi", "--timeout=300s")
 
 
-WAYS: dict[str, Callable[[Target], None]] = {"pod deleted": delete, "rollout": roll_out}
+WAYS: dict[str, Callable[[Target], None]] = {"pod deleted": start_anew, "rollout": roll_out}
 
 
 @contextmanager
