@@ -129,6 +129,8 @@ def stack_file(folder: Path, image: str) -> Path:
     service |= {"image": image, "networks": ["around"]}
     service["environment"] |= {**OFFLINE, "DEVPI_INDEX": "kept"}
     document["networks"] = {"around": {"external": True, "name": "host"}}
+    # As the example says for Debian 12's docker.
+    document["version"] = "3.8"
     file = folder / "stack.yaml"
     file.write_text(yaml.safe_dump(document))
     return file
