@@ -215,6 +215,31 @@ def seed_values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return dict(json.loads(result.read_text()))
 
 
+def test_ansible_reads_every_file_of_tasks(tmp_path: Path) -> None:
+    """A check of a playbook's syntax stops at what is included while it runs; an import is read."""
+    files = sorted(file for role in ROLES for file in (role / "tasks").glob("*.yaml"))
+    imports = [
+        {
+            "name": str(file.relative_to(CHECKOUT)),
+            "ansible.builtin.import_role": {
+                "name": f"thinkube.devpi.{file.parents[1].name}",
+                "tasks_from": file.stem,
+            },
+        }
+        for file in files
+    ]
+    play = tmp_path / "play.yaml"
+    play.write_text(yaml.safe_dump([{"hosts": "localhost", "tasks": imports}]))
+    done = subprocess.run(
+        [ANSIBLE_PLAYBOOK, "--syntax-check", str(play)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert len(files) > len(ROLES)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("name", SEED)
 def test_seed_inventory_names_reach_the_roles(name: str, seed_values: dict[str, Any]) -> None:
     value, *variables = SEED[name]
