@@ -11,7 +11,7 @@ module: k8s_info
 short_description: Read Kubernetes objects within Ansible's process
 version_added: 1.0.0
 description:
-  - Does what M(kubernetes.core.k8s_info) does, and can wait for the end of a Job.
+  - Does what M(kubernetes.core.k8s_info) does, and can wait for the end of a Job or Pod, and for a Deployment.
 author:
   - thinkube.devpi contributors (@thinkube)
 extends_documentation_fragment:
@@ -53,8 +53,8 @@ options:
     default: []
   settle_timeout:
     description:
-      - Seconds to wait until all that is found has come to rest. A Job has ended, a Deployment
-        has the pods that it wants, all of them new.
+      - Seconds to wait until all that is found has come to rest. A Job has ended, so have all
+        containers of a Pod, a Deployment has the pods that it wants, all of them new.
       - The task fails when they are over; V(0) does not wait.
     type: int
     default: 0

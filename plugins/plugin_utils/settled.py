@@ -10,14 +10,16 @@ from typing import Any
 
 
 def settled(resource: Mapping[str, Any]) -> bool:
-    """Whether a Job has ended, or a Deployment has the pods that it wants and no others.
+    """Whether a Job or Pod has ended, or a Deployment has the pods that it wants and no others.
 
-    Objects of other kinds are at rest. Sources: JobStatus and DeploymentStatus of the Kubernetes
-    API. kubernetes.core's own ``wait`` takes an old pod that is about to go for a new one, and can
-    wait for one condition only, where a Job has two ways to end.
+    Objects of other kinds are at rest. Sources: JobStatus, PodStatus and DeploymentStatus of the
+    Kubernetes API. kubernetes.core's own ``wait`` takes an old pod that is about to go for a new
+    one, and can wait for one condition only, where a Job has two ways to end.
     """
     if resource["kind"] == "Job":
         return job_has_ended(resource.get("status") or {})
+    if resource["kind"] == "Pod":
+        return pod_has_ended(resource)
     if resource["kind"] == "Deployment":
         return is_rolled_out(resource)
     return True
@@ -29,6 +31,20 @@ def job_has_ended(status: Mapping[str, Any]) -> bool:
         condition["type"] in {"Complete", "Failed"} and condition["status"] == "True"
         for condition in status.get("conditions") or []
     )
+
+
+def pod_has_ended(pod: Mapping[str, Any]) -> bool:
+    """Whether its containers have ended and none starts again.
+
+    The containers' states tell it a second or two before the pod's phase does, and that as much
+    before its Job's conditions.
+    """
+    status = pod.get("status") or {}
+    if status.get("phase") in {"Succeeded", "Failed"}:
+        return True
+    containers = status.get("containerStatuses") or []
+    ended = [container for container in containers if container["state"].get("terminated")]
+    return pod["spec"].get("restartPolicy") == "Never" and 0 < len(containers) == len(ended)
 
 
 def is_rolled_out(deployment: Mapping[str, Any]) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When a Job or a Deployment has come to rest."""
+"""When a Job, a Pod or a Deployment has come to rest."""
 
 from __future__ import annotations
 
@@ -26,6 +26,33 @@ def condition(kind: str, status: str = "True") -> dict[str, str]:
 )
 def test_a_job_ends_in_two_ways(status: dict[str, Any], ended: bool) -> None:
     assert settled({"kind": "Job", "status": status}) is ended
+
+
+ENDED, GOING_ON = {"state": {"terminated": {"exitCode": 1}}}, {"state": {"running": {}}}
+
+
+@pytest.mark.parametrize(
+    ("policy", "phase", "containers", "ended"),
+    [
+        ("Never", "Pending", None, False),
+        ("Never", "Pending", [{"state": {"waiting": {}}}], False),
+        ("Never", "Running", [GOING_ON], False),
+        ("Never", "Running", [ENDED, GOING_ON], False),
+        ("Never", "Running", [ENDED, ENDED], True),
+        ("OnFailure", "Running", [ENDED], False),
+        ("OnFailure", "Succeeded", [ENDED], True),
+        ("Always", "Failed", None, True),
+    ],
+)
+def test_a_pod_ends_with_its_containers(
+    policy: str, phase: str, containers: list[Any] | None, ended: bool
+) -> None:
+    pod = {
+        "kind": "Pod",
+        "spec": {"restartPolicy": policy},
+        "status": {"phase": phase, "containerStatuses": containers},
+    }
+    assert settled(pod) is ended
 
 
 @pytest.mark.parametrize(
