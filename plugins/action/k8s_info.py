@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026, the thinkube.devpi contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""kubernetes.core.k8s_info without a process of its own, and able to wait for the end of what moves."""
+"""kubernetes.core.k8s_info without a process of its own, and able to wait for an end."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ module: k8s_info
 short_description: Read Kubernetes objects within Ansible's process
 version_added: 1.0.0
 description:
-  - Does what M(kubernetes.core.k8s_info) does, and can wait for the end of a Job or Pod, and for a Deployment.
+  - Does what M(kubernetes.core.k8s_info) does, and can wait for Jobs, Pods and Deployments.
 author:
   - thinkube.devpi contributors (@thinkube)
 extends_documentation_fragment:
