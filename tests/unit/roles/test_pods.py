@@ -132,6 +132,7 @@ WRONG: dict[str, dict[str, Any]] = {
     'holds {"note": 3}': {"devpi_annotations": {"note": 3}},
     'holds {"no/te/s": "x"}': {"devpi_pod_annotations": {"no/te/s": "x"}},
     "no such PriorityClass": {"devpi_priority_class": "nosuch"},
+    "from 0 to 99": {"devpi_server_min_free": 100},
     "such as [443]": {"devpi_server_upstream_ports": [70000]},
     "such as ['10.0.0.0/8']": {"devpi_server_upstream_networks": ["10.0.0.1"]},
 }

@@ -176,6 +176,14 @@ def test_files_come_from_the_disk_where_that_is_known() -> None:
         rendered(DEVPI_FRONT_SERVERDIR="/data/$host")
 
 
+def test_room_is_kept_on_the_volume_where_that_is_asked_for() -> None:
+    text = rendered(DEVPI_FRONT_SERVERDIR="/data/server", DEVPI_FRONT_MIN_FREE="10")
+    assert '$front_volume { default "/data/server"; }' in text
+    assert '$front_min_free { default "10"; }' in text
+    assert "Less than 10 % of the volume is free" in text
+    assert '$front_min_free { default "0"; }' in rendered_whole()
+
+
 def test_everything_is_written_below_one_folder() -> None:
     places = re.findall(r"^\s*(?:pid|\w+_temp_path) (\S+);", rendered(), re.MULTILINE)
     assert len(places) == 6

@@ -216,6 +216,7 @@ def test_a_web_host_needs_a_port_of_its_own(port: str, says: str) -> None:
         ("front", "DEVPI_FRONT_MAX_BODY_SIZE", "0"),
         ("front", "DEVPI_FRONT_TIMEOUT", "²"),
         ("front", "DEVPI_FRONT_LOGIN_RATE", "0r/s"),
+        ("front", "DEVPI_FRONT_MIN_FREE", "101"),
         ("front", "DEVPI_FRONT_TRUSTED_PROXIES", "everyone"),
     ],
 )

@@ -66,11 +66,15 @@ def own_socket(environment: Environment) -> Path:
     return Path(environment.get("DEVPISERVER_UNIX_SOCKET", SOCKET))
 
 
-def number(environment: Environment, name: str, default: int, *, least: int = 0) -> int:
-    """The whole number in variable `name`, `default` when it is not set."""
+def number(
+    environment: Environment, name: str, default: int, *, least: int = 0, most: int | None = None
+) -> int:
+    """The whole number in variable `name`, `default` when it is not set. Raises `Refused`."""
     text = environment.get(name, str(default))
     if not (text.isascii() and text.isdigit()) or int(text) < least:
         raise Refused(f"{name} is '{text}'. Write a whole number of at least {least}.")
+    if most is not None and int(text) > most:
+        raise Refused(f"{name} is '{text}'. Write a whole number from {least} to {most}.")
     return int(text)
 
 

@@ -124,6 +124,8 @@ def _cache(plan: Front, work: Path) -> str:
             "pages": str(work / PAGES_SOCKET),
             "lua": str(resources.files("devpi_image").joinpath("lua")),
             "files": _files(plan),
+            "volume": str(plan.serverdir or ""),
+            "min_free": str(plan.min_free),
             "timeout": str(plan.timeout),
             "age": str(plan.page_age),
             "fresh": str(fresh),
@@ -208,6 +210,7 @@ def _whole_server(plan: Front, whole: Whole, rules: Mapping[str, str], *, ipv6: 
             "login_rate": plan.login_rate,
             "login_burst": str(plan.login_burst),
             "max_body_size": str(plan.max_body_size),
+            "min_free": str(plan.min_free),
         },
     )
 
@@ -231,6 +234,7 @@ def _api_server(plan: Front, rules: Mapping[str, str], *, ipv6: bool) -> str:
             "login_rate": plan.login_rate,
             "login_burst": str(plan.login_burst),
             "max_body_size": str(plan.max_body_size),
+            "min_free": str(plan.min_free),
             "page": _page(plan),
             "elsewhere": plan.dashboard_url and f" Pages for people are at {plan.dashboard_url}/",
         },

@@ -64,7 +64,8 @@ class Front:
     """Run nginx, the only way to the server. A `whole` takes the place of `port` and `web`.
 
     With a `serverdir`, files come from the disk. A page is at most `page_age` seconds behind what
-    changes without a write (a mirror, a replica); `cache_size` is in MiB.
+    changes without a write (a mirror, a replica); `cache_size` is in MiB. With less than `min_free`
+    percent of the volume free, nothing more is fetched from a mirror.
     `connections` and `request_rate` (a second) are what one address may have; 0 is no limit, and no
     port of metrics.
     """
@@ -83,6 +84,7 @@ class Front:
     serverdir: Path | None
     page_age: int
     cache_size: int
+    min_free: int
     metrics_port: int
     connections: int
     request_rate: int

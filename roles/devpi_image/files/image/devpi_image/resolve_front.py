@@ -75,6 +75,7 @@ def front_plan(environment: Environment) -> Front:
         serverdir=_serverdir(environment),
         page_age=number(environment, "DEVPI_FRONT_PAGE_AGE", _PAGE_AGE, least=2),
         cache_size=number(environment, "DEVPI_FRONT_CACHE_SIZE", 256, least=16),
+        min_free=number(environment, "DEVPI_FRONT_MIN_FREE", 0, most=100),
         metrics_port=number(environment, "DEVPI_FRONT_METRICS_PORT", 0),
         connections=number(environment, "DEVPI_FRONT_CONNECTIONS", 0),
         request_rate=number(environment, "DEVPI_FRONT_REQUEST_RATE", 0),

@@ -59,6 +59,8 @@ FRONT = {
     " changes without a write through this front: a mirror (600), a"
     " replica (60)",
     "DEVPI_FRONT_CACHE_SIZE": "MiB in `/tmp` for pages (256)",
+    "DEVPI_FRONT_MIN_FREE": "percent of the volume that are kept for uploads: with less, nothing"
+    " more is fetched from a mirror, and who wants it gets 507 (0: all may be filled)",
     "DEVPI_FRONT_CONNECTIONS": "connections that one address may have at once; more get 429"
     " (no limit)",
     "DEVPI_FRONT_REQUEST_RATE": "requests a second of one address, twice as many at once; more get"

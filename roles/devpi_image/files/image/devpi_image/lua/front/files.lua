@@ -4,6 +4,7 @@
 -- Where a file lies says neither that it may be read nor that it is there for devpi: what was
 -- deleted from a mirror stays on the disk, and so does what a crash has left.
 
+local disk = require "front.disk"
 local epoch = require "front.epoch"
 local once = require "front.once"
 local pages = require "front.pages"
@@ -25,14 +26,6 @@ local KEPT = 86400
 local PATIENCE = 10
 local GRACE = 1
 local PAUSE = 0.01
-
-local function on_disk(path)
-    local file = io.open(ngx.var.front_files .. path, "rb")
-    if file then
-        file:close()
-    end
-    return file ~= nil
-end
 
 local function remember(key, kind, seconds)
     verdicts:set(key, ngx.now() + seconds .. " " .. kind, KEPT)
@@ -62,7 +55,7 @@ local function downloaded(path)
     local name = "download " .. path
     local deadline = ngx.now() + PATIENCE
     repeat
-        if on_disk(path) then
+        if disk.has(path) then
             return true
         end
         local state = locks:get(name)
@@ -85,7 +78,7 @@ function M.answer()
         return pages.metadata()
     end
     if not kind or ngx.var.front_files == "" or epoch.in_doubt() then
-        return
+        return disk.keep_room()
     end
     local path = ngx.var.uri
     local key = path .. " " .. epoch.now()
@@ -95,8 +88,11 @@ function M.answer()
     end
     local kind = known()
     if not kind then
-        if not on_disk(path) and (ngx.req.get_method() == "HEAD" or not downloaded(path)) then
-            return
+        if not disk.has(path) then
+            disk.keep_room()
+            if ngx.req.get_method() == "HEAD" or not downloaded(path) then
+                return
+            end
         end
         kind = once.done("verdict " .. key, known, function()
             return ask(key)

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 -- What the front has done since nginx started, in the text format of Prometheus.
 
+local disk = require "front.disk"
+
 local counters = ngx.shared.front_metrics
 
 local M = {}
@@ -60,9 +62,14 @@ local TYPES = {
     devpi_front_writes_total = "counter",
     devpi_front_devpi_seconds = "histogram",
     devpi_front_render_seconds = "histogram",
+    devpi_front_volume_free_percent = "gauge",
 }
 
 function M.show()
+    local free = disk.free()
+    if free then
+        counters:set("devpi_front_volume_free_percent", free)
+    end
     local names = counters:get_keys(0)
     table.sort(names)
     ngx.header["Content-Type"] = "text/plain; version=0.0.4"

@@ -21,6 +21,9 @@ local PAGE = INDEX .. "simple/(?:(" .. NAME .. ")/?)?$"
 -- By its hash, or by where a mirror has it from that tells no hash.
 local FILE = INDEX .. "(?:f/[0-9a-f]{3}/[0-9a-f]+|e/" .. NAME .. ")/[A-Za-z0-9][A-Za-z0-9._+!-]*?(\\.metadata)?$"
 
+-- What devpi may have to fetch for it is all but the metadata.
+local CONTENT = "^/[^/]+/[^/]+/\\+[ef]/.*(?<!\\.metadata)$"
+
 -- Names of headers that may let devpi answer differently from what it tells anybody.
 local CREDENTIALS = { "http_authorization", "http_x_devpi_auth", "http_cookie" }
 
@@ -80,6 +83,13 @@ function M.file()
         return "file"
     end
     return nil
+end
+
+-- Whether a file is wanted, by whomever, and not what devpi knows of it.
+function M.is_download()
+    return ngx.req.get_method() == "GET"
+        and ngx.re.find(ngx.var.uri, CONTENT, "jo") ~= nil
+        and not (ngx.var.http_accept or ""):find("json", 1, true)
 end
 
 return M
