@@ -87,11 +87,11 @@ def composed(command: list[str], file: Path, environment: Mapping[str, str]) -> 
     known = os.environ | environment
     inside = [engine, "exec", "composed"]
     well = [*inside, "devpi-entrypoint", "health"]
-    asked = [*inside, "/opt/devpi/bin/python", "-c", PROBE, "http://127.0.0.1:3141", PASSWORD]
+    question = [*inside, "/opt/devpi/bin/python", "-c", PROBE, "http://127.0.0.1:3141", PASSWORD]
     for index in ("kept", ""):
         run([*command, "--file", file, "up", "-d"], env=known | {"FIRST_INDEX": index})
         eventually(lambda: ended(well, env=known)[0] == 0, "devpi answers", 120)
-        assert run(asked, env=known) == "200 200 404\n"
+        assert run(question, env=known) == "200 200 404\n"
         run([*command, "--file", file, "down"], env=known)
     run([*command, "--file", file, "down", "--volumes"], env=known)
 
