@@ -40,11 +40,15 @@ def missed(figures: Figures, goals: Iterable[Goal]) -> Iterator[str]:
     for goal in goals:
         ours = figures.median(goal.row, OURS)
         theirs = figures.median(goal.row, goal.rival) if goal.rival else 1.0
-        if ours is None or theirs is None or goal.at_least <= ours / theirs <= goal.at_most:
+        if ours is None or theirs is None:
+            continue
+        # A rival may not answer once in the time that it has.
+        ratio = ours / theirs if theirs else float("inf")
+        if goal.at_least <= ratio <= goal.at_most:
             continue
         wanted = f"at least {goal.at_least:g}" if goal.at_least else f"at most {goal.at_most:.2g}"
         whose = f"x {goal.rival}" if goal.rival else figures.unit
-        yield f"{goal.row}: {ours / theirs:.2g} {whose}, the goal is {wanted}"
+        yield f"{goal.row}: {ratio:.2g} {whose}, the goal is {wanted}"
 
 
 def table(figures: Figures, names: Sequence[str]) -> str:
