@@ -229,3 +229,31 @@ def test_the_job_asks_devpi_alone(render: Render) -> None:
     assert ports(devpi) == {("TCP", 8080)}
     assert devpi["to"] == [{"podSelector": {"matchLabels": {"app": "devpi"}}}]
     assert "ingress" not in policy
+
+
+def try_of_the_job(*states: dict[str, Any]) -> dict[str, Any]:
+    """A pod of the Job with the states of its containers."""
+    return {"status": {"containerStatuses": [{"state": state} for state in states]}}
+
+
+GOOD, BAD = {"terminated": {"exitCode": 0}}, {"terminated": {"exitCode": 1}}
+TRIES: dict[str, tuple[list[dict[str, Any]], bool]] = {
+    "ended with 0": ([try_of_the_job(GOOD)], True),
+    "ended with 1": ([try_of_the_job(BAD)], False),
+    "goes on": ([try_of_the_job({"running": {}})], False),
+    "one container goes on": ([try_of_the_job(GOOD, {"running": {}})], False),
+    "evicted before it started": ([{"status": {"phase": "Failed"}}], False),
+    "no pod yet": ([], False),
+}
+
+
+def test_the_job_need_not_be_asked_after_a_first_try_that_ended_well(each: Each) -> None:
+    name = "__devpi_init_first_try_has_succeeded"
+    given = {
+        case: ([name], {"__devpi_init_tries": {"resources": pods}})
+        for case, (pods, _well) in TRIES.items()
+    }
+    found = each("devpi_init", given)
+    assert {case: values[name] for case, values in found.items()} == {
+        case: well for case, (_pods, well) in TRIES.items()
+    }
