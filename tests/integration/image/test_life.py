@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -33,6 +34,19 @@ def test_initialising_again_changes_nothing(pod: Pod) -> None:
     assert before == sorted(
         (path, path.stat().st_mtime_ns) for path in (pod.folder / "data/server").rglob("*")
     )
+
+
+def test_a_start_compiles_nothing(pod: Pod) -> None:
+    """On a read-only root that would be done anew at each start."""
+    program = (
+        "import devpi_image.acts, devpi_image.making; from devpi_server.init import init;"
+        " init(argv=['devpi-init', '--serverdir', '/tmp/made', '--root-passwd', 'x'])"
+    )
+    code, output = pod.run("python", "-v", "-c", program)
+    assert code == 0, output
+    loaded = re.findall(r"^# code object from '?([^'\n]+)", output, re.MULTILINE)
+    assert any("devpi_web" in file for file in loaded)
+    assert [file for file in loaded if not file.endswith(".pyc")] == []
 
 
 def test_an_init_that_was_killed_leaves_nothing_half(pod: Pod) -> None:

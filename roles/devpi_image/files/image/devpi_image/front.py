@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 from collections.abc import Iterable, Mapping
-from importlib import resources
 from pathlib import Path
 from textwrap import indent
 from urllib.parse import urlsplit
@@ -122,7 +121,7 @@ def _cache(plan: Front, work: Path) -> str:
         {
             "work": str(work),
             "pages": str(work / PAGES_SOCKET),
-            "lua": str(resources.files("devpi_image").joinpath("lua")),
+            "lua": str(Path(__file__).with_name("lua")),
             "files": _files(plan),
             "volume": str(plan.serverdir or ""),
             "min_free": str(plan.min_free),
@@ -299,7 +298,7 @@ def _listed(names: Iterable[str]) -> str:
 
 def _filled(template: str, values: Mapping[str, str]) -> str:
     """The template of that name with its places filled, what is put in indented like its line."""
-    lines = resources.files("devpi_image").joinpath(template).read_text().splitlines()
+    lines = Path(__file__).with_name(template).read_text().splitlines()
     return _lines(_filled_line(line, values) for line in lines)
 
 

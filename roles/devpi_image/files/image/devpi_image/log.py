@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
 from datetime import UTC, datetime
@@ -32,23 +31,12 @@ def json_line(time: datetime, level: str, service: str, message: str) -> str:
     return json.dumps({"time": stamp, "level": level, "service": service, "message": message})
 
 
-class JsonFormatter(logging.Formatter):
-    """For devpi-server's own log, see `server_logging`."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        message = record.getMessage()
-        if record.exc_info:
-            message += "\n" + self.formatException(record.exc_info)
-        time = datetime.fromtimestamp(record.created, UTC)
-        return json_line(time, record.levelname, "devpi-server", message)
-
-
 def server_logging(folder: Path, *, debug: bool) -> Path:
     """A file in `folder` that makes devpi-server log JSON; its path. Raises `OSError`."""
     configuration = {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"()": "devpi_image.log.JsonFormatter"}},
+        "formatters": {"json": {"()": "devpi_image.formatter.JsonFormatter"}},
         "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"level": "DEBUG" if debug else "INFO", "handlers": ["out"]},
     }

@@ -12,7 +12,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
 from devpi_image.errors import Refused
 
@@ -53,7 +53,7 @@ class Option:
 
 
 def _table() -> dict[str, Option]:
-    entries = json.loads(resources.files("devpi_image").joinpath("options.json").read_text())
+    entries = json.loads(Path(__file__).with_name("options.json").read_text())
     return {
         name: Option(
             entry["kind"],

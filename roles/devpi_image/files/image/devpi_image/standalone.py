@@ -10,7 +10,7 @@ from devpi_image import health
 from devpi_image.doors import Door, bind, check_free
 from devpi_image.errors import Refused
 from devpi_image.front import front_service
-from devpi_image.initialise import initialise, reset_password, whose
+from devpi_image.initialise import initialise, whose
 from devpi_image.lock import only_one
 from devpi_image.log import say
 from devpi_image.passwords import Passwords, read
@@ -37,6 +37,9 @@ def run_standalone(plan: Standalone) -> int:
             if not server.token_key:
                 server = replace(server, token_key=kept_key(server.serverdir))
             if plan.reset_password and not made:
+                # As in `initialise`.
+                from devpi_image.making import reset_password  # noqa: PLC0415
+
                 reset_password(plan.init)
             services = [_with_check(server_service(server), plan, warns=not made)]
             if front:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import base64
-import secrets
+import os
 from pathlib import Path
 
 from devpi_image.errors import Refused
@@ -21,7 +21,7 @@ def kept_key(serverdir: Path) -> Path:
             return serverdir / name
     file = serverdir / _NAMES[0]
     file.touch(mode=0o600)
-    file.write_bytes(base64.b64encode(secrets.token_bytes(32)))
+    file.write_bytes(base64.b64encode(os.urandom(32)))
     return file
 
 
