@@ -3,20 +3,18 @@
 
 from __future__ import annotations
 
-import http.client
-import statistics
-import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from urllib.parse import urlsplit
+from contextlib import contextmanager
 
 import httpx
+from crowd import crowd
 from figures import DEVPI, OURS, Figures, Goal
+from idle import await_idle
 from rivals import INDEX, Rival
 from sites import PIP, Admin, eventually, links
 
+# As pip asks for it; what a crowd is measured by unpacks nothing.
+PAGE = {**PIP, "Accept-Encoding": "gzip"}
 FIRST_PAGE = "first page of a numpy-sized project"
 FIRST_FILE = "first 17 MB file of a project"
 CROWD_FILE = "20 clients, cold 17 MB file of a mirror"
@@ -37,44 +35,14 @@ def goals(number: int) -> tuple[Goal, ...]:
     )
 
 
-def crowd(number: int, url: str) -> float:
-    """Median seconds of as many requests at once; one that fails counts for infinity.
-
-    Not by httpx: a hundred clients that decompress what they get would be measured by that.
-    """
-    ready = threading.Barrier(number)
-
-    def timed(_number: int) -> float:
-        ready.wait()
-        began = time.monotonic()
-        try:
-            fetch(url)
-        except (OSError, http.client.HTTPException):
-            return float("inf")
-        return time.monotonic() - began
-
-    with ThreadPoolExecutor(number) as pool:
-        return statistics.median(pool.map(timed, range(number)))
-
-
-def fetch(url: str) -> None:
-    """Read what is there as pip asks for it, as it comes; OSError for another status than 200."""
-    parts = urlsplit(url)
-    headers = {**PIP, "Accept-Encoding": "gzip"} if "+simple" in url else {}
-    connection = http.client.HTTPConnection(parts.netloc, timeout=300)
-    with closing(connection):
-        connection.request("GET", parts.path, headers=headers)
-        answer = connection.getresponse()
-        if answer.status != http.HTTPStatus.OK:
-            raise OSError(answer.status)
-        room = bytearray(1 << 20)
-        while answer.readinto(room):
-            pass
-
-
 def cold(rivals: list[Rival], upstream: str, rounds: int, number: int) -> Figures:
     """Median seconds of crowds, and seconds of who is the first ever to ask for something."""
     figures = Figures("s")
+
+    def measure(row: str, rival: Rival, clients: int, url: str) -> None:
+        await_idle()
+        figures.add(row, rival.name, crowd(clients, url, PAGE if "+simple" in url else {}))
+
     for round_ in range(rounds):
         for rival in (one for one in rivals if one.name in (OURS, DEVPI)):
             page = f"{rival.url}/{INDEX}/+simple/huge{round_}/"
@@ -82,13 +50,13 @@ def cold(rivals: list[Rival], upstream: str, rounds: int, number: int) -> Figure
             httpx.get(
                 page, headers={**PIP, "Authorization": "Basic eDp5"}, trust_env=False, timeout=120
             )
-            figures.add(crowd_page(number), rival.name, crowd(number, page))
+            measure(crowd_page(number), rival, number, page)
             with mirror(rival, f"root/cold{round_}", upstream) as file:
-                figures.add(CROWD_FILE, rival.name, crowd(20, file))
+                measure(CROWD_FILE, rival, 20, file)
             with mirror(rival, f"root/first{round_}", upstream) as file:
                 page = f"{rival.url}/root/first{round_}/+simple/huge{round_}/"
-                figures.add(FIRST_PAGE, rival.name, crowd(1, page))
-                figures.add(FIRST_FILE, rival.name, crowd(1, file))
+                measure(FIRST_PAGE, rival, 1, page)
+                measure(FIRST_FILE, rival, 1, file)
     return figures
 
 

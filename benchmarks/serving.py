@@ -43,6 +43,7 @@ import httpx  # noqa: E402
 import resolving  # noqa: E402
 from devpi_image.front import NGINX  # noqa: E402
 from figures import DEVPI, OURS, PYPI, STATIC, Figures, Goal, missed, table  # noqa: E402
+from idle import await_idle  # noqa: E402
 from occupied import peak  # noqa: E402
 from rivals import COLD, INDEX, Mirrored, Rival, alone, proxpi, pypiserver, seed, static  # noqa: E402
 from sites import PIP, PREFIX, Admin, initialise, running, wheel  # noqa: E402
@@ -74,24 +75,6 @@ WORKS = (
     Work("wheel, 17 MB", "large", over_static=0.9),
     Work("tail of a wheel", "wheel", (("Range", "bytes=-65536"),), over_devpi=20),
 )
-
-
-def await_idle(seconds: float = 90) -> None:
-    """Until the machine is at rest: devpi goes on with requests whose clients have left."""
-    end = time.monotonic() + seconds
-    before = _idle_and_all()
-    while time.monotonic() < end:
-        time.sleep(0.3)
-        now = _idle_and_all()
-        if now[0] - before[0] > 0.8 * (now[1] - before[1]):
-            return
-        before = now
-
-
-def _idle_and_all() -> tuple[int, int]:
-    """Ticks of all cores so far (proc_stat(5)): with nothing to do, and altogether."""
-    ticks = [int(tick) for tick in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
-    return ticks[3], sum(ticks)
 
 
 def rate(rival: Rival, work: Work, clients: int, seconds: float) -> float:

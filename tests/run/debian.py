@@ -22,7 +22,7 @@ NEEDED: dict[str, dict[str, str]] = {
     # Chromium, and the program that makes it trust an authority.
     "default": {"chromium": "chromium", "libnss3-tools": "certutil"},
     # No part: benchmarks/serving.py.
-    "serving": {"wrk": "wrk", "nginx": "nginx", "libnginx-mod-http-lua": NGINX_LUA},
+    "serving": {"wrk": "wrk", "curl": "curl", "nginx": "nginx", "libnginx-mod-http-lua": NGINX_LUA},
 }
 
 
