@@ -22,8 +22,8 @@ def main() -> int:
     """Do what environment and arguments ask for; the exit code of the container."""
     try:
         plan = resolve(os.environ, called(sys.argv), Machine(RUNNING))
-        # Both after the decision: root goes on as somebody else by a second start of this program,
-        # and what carries out takes 0.1 s to import.
+        # Imported after the decision: root goes on as somebody else by a second start of this
+        # program, which alone carries out.
         if os.getuid() == 0 and not _is_harmless(plan):
             from devpi_image.drop import become_user  # noqa: PLC0415
 
