@@ -129,6 +129,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
                 f"--outside-url=https://localhost:{port}",
                 "--restrict-modify=root",
                 "--argon2-memory-cost=65536",
+                "--argon2-time-cost=1",
             ],
             stdout=log,
             stderr=subprocess.STDOUT,

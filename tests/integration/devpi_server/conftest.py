@@ -68,6 +68,7 @@ class DevpiServer:
             "--restrict-modify=root",
             "--indexer-backend=null",
             "--argon2-memory-cost=65536",
+            "--argon2-time-cost=1",
         ]
         with self.log.open("ab") as log:
             more = {"PYTHONPATH": str(plugins)} if plugins else {}

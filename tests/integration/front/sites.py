@@ -120,6 +120,7 @@ class Site:
             f"--secretfile={self.folder / 'token-key'}",
             "--indexer-backend=null",
             "--argon2-memory-cost=65536",
+            "--argon2-time-cost=1",
             "--connection-limit=500",
             "--enable-core-metadata",
             *self.options,
