@@ -9,12 +9,15 @@ import random
 import re
 import signal
 import subprocess
+import threading
 import time
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from containers import PASSWORD, Pod, ask, eventually, login
+from containers import PASSWORD, Pod, ask, ended, eventually, login, podman
 
 WEB = {
     "DEVPI_FRONT_WEB_PORT": "8081",
@@ -176,6 +179,53 @@ def test_the_front_is_ready_once_devpi_has_answered(pod: Pod) -> None:
             assert ask(pod.port, "/+front/ready").status == 200
 
 
+def test_a_stop_of_both_cuts_no_answer(pod: Pod) -> None:
+    pod.init()
+    # What devpi has to say each time: an installer's page would come from the cache.
+    page = {"Accept": "text/html"}
+    over = threading.Event()
+
+    def asked() -> list[int]:
+        answers = []
+        while not over.is_set():
+            with suppress(ConnectionError):
+                # IncompleteRead is none.
+                answers.append(ask(pod.port, "/root/pypi/+simple/pip/", headers=page).status)
+        return answers
+
+    with pod.server() as server, pod.front() as front, ThreadPoolExecutor() as clients:
+        assert ask(pod.port, "/root/pypi/+simple/pip/", headers=page).status == 200
+        asking = [clients.submit(asked) for _ in range(4)]
+        try:
+            time.sleep(1)
+            for container in (server, front):
+                podman("kill", "--signal=TERM", container.name)
+            assert [server.wait(), front.wait()] == [0, 0]
+        finally:
+            over.set()
+        assert "devpi-server is stopped" in server.log
+        answers = [answer for each in asking for answer in each.result()]
+        assert answers
+        assert set(answers) == {200}
+
+
+def test_one_server_for_one_directory_and_the_next_waits_for_its_end(pod: Pod) -> None:
+    pod.init()
+    with pod.server() as last, pod.start("server") as following:
+        eventually(lambda: "waiting for its end" in following.log, "it waits")
+        assert "starting" not in following.log
+        (pod.folder / "run/served").unlink()
+        assert last.stop("TERM") == 0
+        pod.await_served(following)
+
+
+def test_a_server_that_waits_can_be_stopped(pod: Pod) -> None:
+    pod.init()
+    with pod.server(), pod.start("server") as following:
+        eventually(lambda: "waiting for its end" in following.log, "it waits")
+        assert following.stop("TERM") == 128 + signal.SIGTERM
+
+
 def test_the_server_knows_no_password_and_stays_small(pod: Pod) -> None:
     pod.init()
     variables = {"DEVPI_PASSWORD": PASSWORD, "DEVPISERVER_PORT": "tcp://10.0.0.1:80"}
@@ -193,14 +243,6 @@ def test_the_server_knows_no_password_and_stays_small(pod: Pod) -> None:
             ["podman", "exec", server.name, "devpi-entrypoint", "health"], check=False
         )
         assert podman_exec.returncode == 0
-
-
-def test_one_server_for_one_directory(pod: Pod) -> None:
-    pod.init()
-    with pod.server():
-        code, output = pod.run("server", DEVPISERVER_UNIX_SOCKET="/run/devpi/other.sock")
-    assert code == 2
-    assert "in use by another container" in output
 
 
 def test_other_commands_are_executed(pod: Pod) -> None:

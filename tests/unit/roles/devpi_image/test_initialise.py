@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from devpi_image.errors import Refused
 from devpi_image.initialise import is_initialised, judged
-from devpi_image.lock import only_one
+from devpi_image.lock import is_anybody_there, only_one, presence
 from devpi_image.token_key import kept_key, private_copy
 
 FOLDER = Path("/data/server")
@@ -63,6 +64,33 @@ def test_a_lock_is_held_once(tmp_path: Path) -> None:
         pass
     with only_one(tmp_path / "lock", FOLDER):
         pass
+
+
+def test_who_has_patience_waits_for_the_lock(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def held(patience: float) -> bool:
+        with only_one(tmp_path / "lock", FOLDER, patience):
+            return True
+
+    with ThreadPoolExecutor() as elsewhere:
+        with only_one(tmp_path / "lock", FOLDER):
+            with pytest.raises(Refused, match="in use"):
+                elsewhere.submit(held, 0.2).result()
+            patient = elsewhere.submit(held, 30)
+            with pytest.raises(TimeoutError):
+                patient.result(timeout=0.3)
+        assert patient.result(timeout=5)
+    assert "waiting for its end" in capsys.readouterr().err
+
+
+def test_presence_is_seen(tmp_path: Path) -> None:
+    mark = tmp_path / "front"
+    assert not is_anybody_there(tmp_path / "nowhere" / "front")
+    assert not is_anybody_there(mark)
+    with presence(mark), presence(mark):
+        assert is_anybody_there(mark)
+    assert not is_anybody_there(mark)
 
 
 def test_the_token_key_is_copied_for_us_alone(tmp_path: Path) -> None:

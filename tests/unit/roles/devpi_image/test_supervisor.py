@@ -23,7 +23,7 @@ folder = pathlib.Path(sys.argv[1])
 sys.exit(supervise(
     [Service("it", (sys.executable, "-c", program, str(folder)), dict(os.environ), signal.SIGINT,
              frozenset({0, 130}), 0.5, (folder / "up").exists, lambda: (folder / "served").touch(),
-             rewrite=lambda line, _: f"<{line}>")
+             is_needed=(folder / "needed").exists, rewrite=lambda line, _: f"<{line}>")
      for program in sys.argv[2].split("----")],
     RestartLimit(int(sys.argv[3]), 60),
 ))
@@ -65,6 +65,36 @@ def test_a_stop_is_handed_on_as_the_service_wants_it(
     running.send_signal(number)
     assert running.wait(10) == 0
     assert "it is stopped" in running.communicate()[1]
+
+
+def test_one_that_is_needed_goes_on(tmp_path: Path) -> None:
+    running = start(tmp_path, WORKS)
+    await_file(tmp_path / "served")
+    (tmp_path / "needed").touch()
+    running.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.wait(1)
+    (tmp_path / "needed").unlink()
+    assert running.wait(2) == 0
+
+
+def test_none_is_needed_for_long(tmp_path: Path) -> None:
+    running = start(tmp_path, WORKS)
+    await_file(tmp_path / "served")
+    (tmp_path / "needed").touch()
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(6) == 0
+
+
+def test_one_that_ends_while_it_is_needed_is_not_waited_for(tmp_path: Path) -> None:
+    running = start(tmp_path, "import time; time.sleep(1)" + COUNTS)
+    (tmp_path / "up").touch()
+    await_file(tmp_path / "served")
+    (tmp_path / "needed").touch()
+    running.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    assert running.wait(6) == 3
+    assert time.monotonic() - began < 3
 
 
 def test_one_that_does_not_stop_is_killed(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from textwrap import indent
 from urllib.parse import urlsplit
@@ -15,10 +16,11 @@ from urllib.parse import urlsplit
 from devpi_image.defaults import PRIVATE
 from devpi_image.doors import Door
 from devpi_image.errors import Refused
+from devpi_image.lock import presence
 from devpi_image.plans import Front, Web, Whole
 from devpi_image.private import write_private
 from devpi_image.rewrite import nginx_line
-from devpi_image.server import served_mark
+from devpi_image.server import front_mark, served_mark
 from devpi_image.supervisor import Service, supervise
 
 NGINX = "/usr/sbin/nginx"
@@ -347,7 +349,11 @@ def read_key(file: Path) -> str:
 def serve_front(plan: Front) -> int:
     """Run nginx until it is stopped; the exit code."""
     try:
-        return supervise([front_service(plan)], plan.restarts)
+        with ExitStack() as shown:
+            # Where the server's folder is not to be written to, that does not wait for this end.
+            with suppress(OSError):
+                shown.enter_context(presence(front_mark(plan.socket)))
+            return supervise([front_service(plan)], plan.restarts)
     except OSError as error:
         raise Refused(
             f"{error.filename}: {error.strerror}. The front needs a writable /tmp."

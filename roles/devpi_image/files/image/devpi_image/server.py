@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 from devpi_image import health
@@ -12,7 +13,7 @@ from devpi_image.defaults import PRIVATE
 from devpi_image.disk import NODE_FILE
 from devpi_image.errors import Refused
 from devpi_image.initialise import is_initialised, whose
-from devpi_image.lock import only_one
+from devpi_image.lock import is_anybody_there, only_one
 from devpi_image.log import say, server_logging
 from devpi_image.plans import Server
 from devpi_image.rewrite import lines_of
@@ -20,6 +21,9 @@ from devpi_image.running import write_running
 from devpi_image.supervisor import Service, supervise
 from devpi_image.token_key import private_copy
 
+# Seconds. A pod that is deleted may still be ending when the next one has started, and has 30 for
+# that; a container that gives up is tried again after a pause that grows.
+_PATIENCE_WITH_THE_LAST = 35
 # devpi-server is stopped by SIGINT only (SIGTERM kills it in the middle); it then says 0, 1, or
 # dies by the signal, as the moment will have it.
 _STOPPED = frozenset({0, 1, 128 + signal.SIGINT})
@@ -33,6 +37,11 @@ def served_mark(socket: Path) -> Path:
     return socket.parent / "served"
 
 
+def front_mark(socket: Path) -> Path:
+    """The file beside the socket at which a front in another container shows its presence."""
+    return socket.parent / "front"
+
+
 def serve(plan: Server) -> int:
     """Run devpi-server until it is stopped; the exit code."""
     if not is_initialised(plan.serverdir):
@@ -40,12 +49,17 @@ def serve(plan: Server) -> int:
             f"{plan.serverdir} is not initialised. Run this image once with the command 'init'."
         )
     try:
-        with only_one(plan.serverdir / ".lock", plan.serverdir):
-            service = server_service(plan)
+        with only_one(plan.serverdir / ".lock", plan.serverdir, _PATIENCE_WITH_THE_LAST):
+            service = replace(server_service(plan), is_needed=lambda: _has_front(plan))
             write_running(plan.serverdir, plan.doors)
             return supervise([service], plan.restarts)
     except OSError as error:
         raise Refused(f"{error.filename}: {error.strerror}. {whose(plan.serverdir)}") from None
+
+
+def _has_front(plan: Server) -> bool:
+    """Whether a front still runs, which may have asked for what it has not got yet."""
+    return any(door.path and is_anybody_there(front_mark(door.path)) for door in plan.doors)
 
 
 def server_service(plan: Server) -> Service:

@@ -23,6 +23,7 @@ _STOP = {signal.SIGTERM, signal.SIGINT}
 _WATCHED = _STOP | {signal.SIGCHLD}
 _POLL = 0.1
 _PAUSE = 1.0
+_LONGEST_NEED = 4.0
 _STANDARD_ERROR = 2
 
 
@@ -31,8 +32,9 @@ class Service:
     """A program that is to be kept running.
 
     `answers` says whether it serves; `served` is called when it does so for the first time, and
-    `prepare` before each start. Asked to stop by `stop_signal`, it has `patience` seconds to end
-    with one of the `clean_codes`. Its standard error goes through `rewrite`, if there is one.
+    `prepare` before each start. When all is to stop, it goes on while it `is_needed`, but for 4
+    seconds at most; asked by `stop_signal`, it has `patience` seconds to end with one of the
+    `clean_codes`. Its standard error goes through `rewrite`, if there is one.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Service:
     answers: Callable[[], bool]
     served: Callable[[], None] = lambda: None
     prepare: Callable[[], None] = lambda: None
+    is_needed: Callable[[], bool] = lambda: False
     rewrite: Rewrite | None = None
 
 
@@ -149,7 +152,7 @@ class _Runner:
         """Stop it and wait for that; 0 if it went well."""
         if self.pid is None:
             return 0
-        code = self.dead.get(self.pid)
+        code = self._await_no_need(self.pid, time.monotonic() + _LONGEST_NEED)
         if code is None:
             os.kill(self.pid, self.service.stop_signal)
             code = self._await_end(self.pid, time.monotonic() + self.service.patience)
@@ -178,6 +181,13 @@ class _Runner:
         """Have its last words stand above what is said of its end."""
         if self.rewriter:
             self.rewriter.finish()
+
+    def _await_no_need(self, pid: int, deadline: float) -> int | None:
+        """Let it run while somebody needs it; its exit code if it has ended meanwhile."""
+        while pid not in self.dead and time.monotonic() < deadline and self.service.is_needed():
+            _next_signal(_POLL)
+            self.dead.update(_buried())
+        return self.dead.get(pid)
 
     def _await_end(self, pid: int, deadline: float | None) -> int | None:
         while pid not in self.dead and (deadline is None or time.monotonic() < deadline):
