@@ -179,6 +179,35 @@ def test_the_front_is_ready_once_devpi_has_answered(pod: Pod) -> None:
             assert ask(pod.port, "/+front/ready").status == 200
 
 
+def test_who_waits_is_told_at_once_that_the_front_is_ready(pod: Pod) -> None:
+    pod.init()
+    with pod.front(), ThreadPoolExecutor() as prober:
+        began = time.monotonic()
+        assert ask(pod.port, "/+front/ready?wait=1").status == 503
+        assert 1 <= time.monotonic() - began < 3
+        waits = prober.submit(ask, pod.port, "/+front/ready?wait=10")
+        time.sleep(0.5)
+        assert not waits.done()
+        (pod.folder / "run/served").touch()
+        assert waits.result(timeout=2).status == 200
+
+
+def test_a_server_that_starts_is_well_for_a_while(pod: Pod) -> None:
+    pod.init()
+    with pod.start("server") as server:
+        health = ["podman", "exec", server.name, "devpi-entrypoint", "health"]
+        eventually(lambda: "starting" in server.log, "it starts")
+        child = server.child("devpi-server")
+        os.kill(child, signal.SIGSTOP)
+        assert [ended(health)[0], ended([*health, "--start-period=600"])[0]] == [1, 0]
+        assert ended([*health, "--start-period=1"])[0] == 1
+        os.kill(child, signal.SIGCONT)
+        pod.await_served(server)
+        assert ended(health)[0] == 0
+        os.kill(child, signal.SIGSTOP)
+        assert ended([*health, "--start-period=600"])[0] == 1
+
+
 def test_a_stop_of_both_cuts_no_answer(pod: Pod) -> None:
     pod.init()
     # What devpi has to say each time: an installer's page would come from the cache.

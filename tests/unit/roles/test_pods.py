@@ -58,8 +58,19 @@ def test_a_pod_may_nothing_that_it_does_not_need(render: Render, role: str) -> N
 def test_every_container_that_serves_is_probed(render: Render, role: str) -> None:
     for container in pod_of(workload(render(role)))["containers"]:
         assert "livenessProbe" in container
-        # devpi-server has no door of its own: it starts when its health check, /+api, answers.
-        assert ("startupProbe" if container["name"] == "server" else "readinessProbe") in container
+        # devpi-server has no door of its own: it is ready when its front is.
+        assert container["name"] == "server" or "readinessProbe" in container
+
+
+def test_the_front_alone_makes_its_pod_ready(render: Render) -> None:
+    server, front = pod_of(workload(render("devpi_server")))["containers"]
+    # Each would be told of by the kubelet's next look at the pod, and not at once.
+    assert not {"startupProbe", "readinessProbe"} & server.keys()
+    assert "--start-period=600" in server["livenessProbe"]["exec"]["command"]
+    probe = front["readinessProbe"]
+    path, _, wait = probe["httpGet"]["path"].partition("?wait=")
+    assert path == "/+front/ready"
+    assert probe["periodSeconds"] <= int(wait) < probe["timeoutSeconds"]
 
 
 @pytest.mark.parametrize("role", ROLES_WITH_PODS)

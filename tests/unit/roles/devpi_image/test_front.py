@@ -152,7 +152,7 @@ def test_settings_arrive() -> None:
         "burst=4 nodelay;",
         "set_real_ip_from 10.0.0.0/8;",
         "server unix:/run/devpi/other.sock ",
-        "if (!-f /run/devpi/served)",
+        'map "" $front_served { default "/run/devpi/served"; }',
     ):
         assert directive in text
     assert "[::]" not in text

@@ -136,6 +136,14 @@ def test_health_asks_where_it_runs() -> None:
     said = FakeDisk(said={"doors": [["127.0.0.1", 8000], ["/run/devpi/devpi.sock"]]})
     expected = (("127.0.0.1", 8000), Path("/run/devpi/devpi.sock"))
     assert resolved({}, ["health"], said) == Health(expected)
+    for given in (["--start-period=9"], ["--start-period", "9"]):
+        assert resolved({}, ["health", *given], said) == Health(expected, start_period=9)
+
+
+@pytest.mark.parametrize("given", ["--start-period", "--start-period=1m", "--start-period=-1", "9"])
+def test_health_takes_seconds_alone(given: str) -> None:
+    with pytest.raises(Refused, match=f"--start-period=SECONDS and nothing else, .*: {given}"):
+        resolved({}, ["health", given])
 
 
 def test_anything_else_is_executed_with_what_it_needs() -> None:
@@ -225,7 +233,7 @@ def test_a_wrong_value_is_named(command: str, name: str, value: str) -> None:
         resolved({name: value}, [command])
 
 
-@pytest.mark.parametrize("command", ["front", "init", "health"])
+@pytest.mark.parametrize("command", ["front", "init"])
 def test_commands_take_no_arguments(command: str) -> None:
     with pytest.raises(Refused, match="takes no arguments"):
         resolved({}, [command, "--debug"])

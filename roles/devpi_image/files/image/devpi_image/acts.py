@@ -10,6 +10,7 @@ from devpi_image.errors import Refused
 from devpi_image.front import serve_front
 from devpi_image.initialise import initialise
 from devpi_image.plans import Execute, Front, Health, Init, Plan, Server, Standalone
+from devpi_image.running import is_starting
 from devpi_image.server import serve
 from devpi_image.standalone import run_standalone
 
@@ -19,8 +20,9 @@ def act(plan: Plan) -> int:
     # Data belong to the group: a pod may come back with another uid, but the same group.
     os.umask(0o007)
     match plan:
-        case Health(doors):
-            return 0 if all(map(health.answers, doors)) else 1
+        case Health(doors, start_period):
+            is_well = all(map(health.answers, doors)) or is_starting(start_period)
+            return 0 if is_well else 1
         case Execute():
             return _execute(plan)
         case Server():

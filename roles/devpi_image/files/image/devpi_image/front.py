@@ -123,6 +123,7 @@ def _cache(plan: Front, work: Path) -> str:
         {
             "work": str(work),
             "pages": str(work / PAGES_SOCKET),
+            "served": str(served_mark(plan.socket)),
             "lua": str(Path(__file__).with_name("lua")),
             "files": _files(plan),
             "volume": str(plan.serverdir or ""),
@@ -231,7 +232,6 @@ def _api_server(plan: Front, rules: Mapping[str, str], *, ipv6: bool) -> str:
             "headers": headers,
             "limits": _limits(plan),
             "reads": _reads(plan, headers),
-            "served": str(served_mark(plan.socket)),
             "login_rate": plan.login_rate,
             "login_burst": str(plan.login_burst),
             "max_body_size": str(plan.max_body_size),

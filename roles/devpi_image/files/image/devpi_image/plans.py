@@ -125,9 +125,13 @@ class Standalone:
 
 @dataclass(frozen=True)
 class Health:
-    """Ask at all of the `doors` whether the server is well."""
+    """Ask at all of the `doors` whether the server is well.
+
+    For `start_period` seconds, one that has not answered for the first time is as well.
+    """
 
     doors: tuple[tuple[str, int] | Path, ...]
+    start_period: int = 0
 
 
 @dataclass(frozen=True)

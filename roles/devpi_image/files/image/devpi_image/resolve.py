@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from devpi_image.resolve_standalone import standalone_plan
 from devpi_image.settings import read_settings
 from devpi_image.variables import KNOWN
 
+_START_PERIOD = re.compile(r"--start-period[= ]([0-9]{1,6})")
+
 
 def resolve(environment: Environment, arguments: Sequence[str], disk: Disk) -> Plan:
     """What this container is to do. Raises `Refused` for an input that can't be meant."""
@@ -25,7 +28,7 @@ def resolve(environment: Environment, arguments: Sequence[str], disk: Disk) -> P
     command, *rest = arguments or ("devpi",)
     if command.startswith("-") or (command == "devpi" and not rest):
         return standalone_plan(known, rest if command == "devpi" else arguments, disk)
-    if command in ("front", "init", "health") and rest:
+    if command in ("front", "init") and rest:
         raise Refused(f"'{command}' takes no arguments, but was given: {' '.join(rest)}")
     match command:
         case "server":
@@ -38,9 +41,22 @@ def resolve(environment: Environment, arguments: Sequence[str], disk: Disk) -> P
             check_names(known, KNOWN)
             return init_plan(known, read_settings(known, (), disk), disk)
         case "health":
-            return Health(_running_doors(known, disk))
+            return Health(_running_doors(known, disk), _start_period(rest))
         case _:
             return _execute(known, arguments, disk)
+
+
+def _start_period(arguments: Sequence[str]) -> int:
+    """Seconds, of `health`; the name is that of container engines."""
+    given = " ".join(arguments)
+    if not given:
+        return 0
+    match = _START_PERIOD.fullmatch(given)
+    if not match:
+        raise Refused(
+            f"'health' takes --start-period=SECONDS and nothing else, but was given: {given}"
+        )
+    return int(match[1])
 
 
 def _running_doors(environment: Environment, disk: Disk) -> tuple[tuple[str, int] | Path, ...]:

@@ -17,7 +17,7 @@ from devpi_image.lock import is_anybody_there, only_one
 from devpi_image.log import say, server_logging
 from devpi_image.plans import Server
 from devpi_image.rewrite import lines_of
-from devpi_image.running import write_running
+from devpi_image.running import note_answer, write_running
 from devpi_image.supervisor import Service, supervise
 from devpi_image.token_key import private_copy
 
@@ -76,6 +76,12 @@ def server_service(plan: Server) -> Service:
     door = plan.doors[0]
     if door.path:
         door.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def note_served() -> None:
+        note_answer()
+        if door.path:
+            served_mark(door.path).touch()
+
     say(f"starting devpi-server with {', '.join(_told(plan))}")
     return Service(
         name="devpi-server",
@@ -85,7 +91,7 @@ def server_service(plan: Server) -> Service:
         clean_codes=_STOPPED,
         patience=plan.patience,
         answers=lambda: health.answers(door.near),
-        served=lambda: served_mark(door.path).touch() if door.path else None,
+        served=note_served,
         rewrite=lines_of("devpi-server") if plan.json_log else None,
     )
 
