@@ -10,6 +10,7 @@ environments can be read by others: `serverdir`; `new` to make it; `password` or
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -94,6 +95,9 @@ def _ask_directly(stage: Any) -> None:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        code = main()
     except Fatal as error:
         sys.exit(f"fatal: {error}")
+    # All is committed, and to take down what devpi has loaded takes 0.2 s.
+    sys.stdout.flush()
+    os._exit(code)

@@ -21,7 +21,7 @@ from devpi_image.rewrite import Rewrite, Rewriter
 
 _STOP = {signal.SIGTERM, signal.SIGINT}
 _WATCHED = _STOP | {signal.SIGCHLD}
-_POLL = 0.1
+_POLL = 0.02
 _PAUSE = 1.0
 _LONGEST_NEED = 4.0
 _STANDARD_ERROR = 2
