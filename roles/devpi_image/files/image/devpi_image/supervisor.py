@@ -152,7 +152,7 @@ class _Runner:
         """Stop it and wait for that; 0 if it went well."""
         if self.pid is None:
             return 0
-        code = self._await_no_need(self.pid, time.monotonic() + _LONGEST_NEED)
+        code = self._await_end(self.pid, time.monotonic() + _LONGEST_NEED, self.service.is_needed)
         if code is None:
             os.kill(self.pid, self.service.stop_signal)
             code = self._await_end(self.pid, time.monotonic() + self.service.patience)
@@ -182,15 +182,13 @@ class _Runner:
         if self.rewriter:
             self.rewriter.finish()
 
-    def _await_no_need(self, pid: int, deadline: float) -> int | None:
-        """Let it run while somebody needs it; its exit code if it has ended meanwhile."""
-        while pid not in self.dead and time.monotonic() < deadline and self.service.is_needed():
-            _next_signal(_POLL)
-            self.dead.update(_buried())
-        return self.dead.get(pid)
-
-    def _await_end(self, pid: int, deadline: float | None) -> int | None:
-        while pid not in self.dead and (deadline is None or time.monotonic() < deadline):
+    def _await_end(
+        self, pid: int, deadline: float | None, waits: Callable[[], bool] = lambda: True
+    ) -> int | None:
+        """Its exit code; None at the deadline, or when it is no longer to be waited for."""
+        while (
+            pid not in self.dead and (deadline is None or time.monotonic() < deadline) and waits()
+        ):
             _next_signal(_POLL)
             self.dead.update(_buried())
         return self.dead.get(pid)

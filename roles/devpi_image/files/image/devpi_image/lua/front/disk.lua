@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
--- devpi's files on the disk, and the room that is left there.
+-- Files on the disk, devpi's above all, and the room that is left there.
 --
 -- What is brought from a mirror's upstream can be had again, an upload can't: where little room is
 -- left, only the latter gets it, and the database.
@@ -22,13 +22,18 @@ local found = ffi.new("struct front_statvfs")
 
 local M = {}
 
+-- Whether there is a file.
+function M.is_there(file)
+    local opened = io.open(file, "rb")
+    if opened then
+        opened:close()
+    end
+    return opened ~= nil
+end
+
 -- Whether there is a file at this path of devpi.
 function M.has(path)
-    local file = io.open(ngx.var.front_files .. path, "rb")
-    if file then
-        file:close()
-    end
-    return file ~= nil
+    return M.is_there(ngx.var.front_files .. path)
 end
 
 -- Percent of the volume that is free for who is not root, as df counts it; nil if that is not known.

@@ -5,17 +5,11 @@
 -- Service. Who asks with ?wait=2 is told as soon as it is so, and not when it would ask again: that
 -- is a part of the time in which nobody is served when a pod is replaced.
 
+local disk = require "front.disk"
+
 -- Seconds.
 local LONGEST_WAIT = 10
 local PAUSE = 0.05
-
-local function is_there(path)
-    local file = io.open(path, "rb")
-    if file then
-        file:close()
-    end
-    return file ~= nil
-end
 
 local M = {}
 
@@ -23,7 +17,7 @@ function M.answer()
     local served = ngx.var.front_served
     local wait = math.min(tonumber(ngx.var.arg_wait) or 0, LONGEST_WAIT)
     local deadline = ngx.now() + wait
-    while not is_there(served) do
+    while not disk.is_there(served) do
         if ngx.now() >= deadline or ngx.worker.exiting() then
             ngx.status = 503
             return ngx.say("devpi has not answered yet")
